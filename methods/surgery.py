@@ -1,0 +1,111 @@
+"""The only code that rewires a model: freeze it, find layers, let new ones adopt them, fold them back.
+
+An adapted layer is a subclass of the layer it replaces and *adopts* it: same parameters under the same names, so the
+base checkpoint still fits and `isinstance(layer, nn.Linear)` still holds. If its effect can be expressed by plain
+layers it has a method `fold()`, which returns the equivalent plain module, or None if the module simply goes away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import torch
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def heads(model: nn.Module) -> list[nn.Module]:
+    """Return the classification layers; a distilled DeiT has two."""
+    found = model.get_classifier()  # type: ignore[operator]
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+def freeze(model: nn.Module) -> None:
+    """Freeze everything but the classification head."""
+    model.requires_grad_(False)
+    for head in heads(model):
+        head.requires_grad_(True)
+
+
+def adopt(new: nn.Module, base: nn.Module) -> None:
+    """Initialise `new` as a module that owns everything `base` owned, under the same names, without a copy.
+
+    Stands in place of `super().__init__()` in a subclass of `type(base)` (or of one of its bases).
+    """
+    nn.Module.__init__(new)
+    for name, value in vars(base).items():
+        new.__dict__[name] = value.copy() if isinstance(value, dict) else value
+
+
+def swap(
+    model: nn.Module, targets: Iterable[str], wrap: Callable[[M], nn.Module], kind: type[M] = nn.Linear  # type: ignore[assignment]
+) -> None:
+    """Replace every layer of class `kind` whose last name is in `targets` by `wrap(layer)`.
+
+    Raises:
+        ValueError: a target names no layer of that class, or one that is already adapted.
+    """
+    wanted = set(targets)
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, kind)}
+    found = [name for name in layers if name.rpartition(".")[2] in wanted]
+    if missing := wanted - {name.rpartition(".")[2] for name in found}:
+        names = sorted({name.rpartition(".")[2] for name in layers})
+        raise ValueError(
+            f"no {kind.__name__} called {', '.join(sorted(missing))} in {type(model).__name__}; "
+            f"it has {', '.join(names)}"
+        )
+    for name in found:
+        if foreign(layers[name]):
+            raise ValueError(f"{name} is already adapted ({type(layers[name]).__name__}); inject one method once")
+        try:
+            model.set_submodule(name, wrap(layers[name]))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+
+
+def transformer_blocks(model: nn.Module, who: str) -> nn.Sequential:
+    """Return `model.blocks`, if they are stock pre-norm blocks of a timm VisionTransformer.
+
+    Raises:
+        ValueError: they are not; the message names `who` asked for them and what the model has.
+    """
+    blocks = getattr(model, "blocks", None)
+    if not isinstance(blocks, nn.Sequential) or any(type(block) is not Block for block in blocks):
+        kinds = sorted({type(b).__name__ for b in blocks}) if isinstance(blocks, nn.Sequential) else ["no blocks"]
+        raise ValueError(f"{who} needs the blocks of a timm VisionTransformer; {type(model).__name__} has {kinds}")
+    return blocks
+
+
+def foreign(module: nn.Module) -> bool:
+    """Whether a module's class comes from a method, i.e. neither from timm nor from torch."""
+    return type(module).__module__.partition(".")[0] not in ("timm", "torch")
+
+
+@torch.no_grad()
+def merge(model: nn.Module) -> bool:
+    """Fold every layer that can be folded, in place; return True if nothing of a method is left to run."""
+    for name, module in list(model.named_modules()):
+        if not hasattr(module, "fold"):
+            continue
+        plain = module.fold()  # type: ignore[operator]
+        parent, _, leaf = name.rpartition(".")
+        if plain is None:
+            delattr(model.get_submodule(parent), leaf)
+        else:
+            plain.train(module.training)
+            plain.requires_grad_(False)
+            model.set_submodule(name, plain)
+    return not any(foreign(module) for module in model.modules())
+
+
+def plain_linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    """Return a stock linear layer with copies of these values. weight: (out, in); bias: (out,)."""
+    out_features, in_features = weight.shape
+    layer = nn.Linear(in_features, out_features, bias is not None, device="meta")
+    layer.weight = nn.Parameter(weight.detach().clone())
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.detach().clone())
+    return layer
