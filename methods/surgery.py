@@ -41,7 +41,10 @@ def adopt(new: nn.Module, base: nn.Module) -> None:
 
 
 def swap(
-    model: nn.Module, targets: Iterable[str], wrap: Callable[[M], nn.Module], kind: type[M] = nn.Linear  # type: ignore[assignment]
+    model: nn.Module,
+    targets: Iterable[str],
+    wrap: Callable[[M], nn.Module],
+    kind: type[M] = nn.Linear,  # type: ignore[assignment]
 ) -> None:
     """Replace every layer of class `kind` whose last name is in `targets` by `wrap(layer)`.
 

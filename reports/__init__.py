@@ -1,0 +1,1 @@
+"""From records to what people read; knows the record schema and nothing else of the benchmark."""

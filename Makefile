@@ -1,0 +1,79 @@
+# Everything runs in .venv, which the first command that needs it creates; python3 and make are all it takes.
+# On the command line: UPPERCASE names belong to make (below); every other name=value goes to the benchmark:
+# a bare name is a field of the method, the recipe or the backbone, a dotted one a Hydra override.
+
+METHOD ?= lora
+SEEDS  ?= 0,1,2
+TASKS  ?=
+PYTHON ?= python3
+DATA   ?=
+RUNS   ?=
+DRY    ?=
+RETRY  ?=
+SAVE   ?=
+WANDB  ?=
+KNOWN  := METHOD SEEDS TASKS PYTHON DATA RUNS DRY RETRY SAVE WANDB
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+
+export VISIONPEFT_DATA := $(or $(DATA),$(VISIONPEFT_DATA))
+export VISIONPEFT_RUNS := $(or $(RUNS),$(VISIONPEFT_RUNS),runs)
+
+extra  = $(filter-out $(addsuffix =%,$(KNOWN)),$(MAKEOVERRIDES))
+flags  = $(if $(DRY),dry=true) $(if $(RETRY),retry=true) $(if $(SAVE),save=true) $(if $(WANDB),wandb=$(WANDB))
+# the tasks of a suite: all of them, those whose data is there (TASKS=available), or the named ones
+tasks  = $(if $(filter-out available,$(TASKS)),'task=$(TASKS)','task=glob($(1)_*)') $(if $(filter available,$(TASKS)),available=true)
+run    = $(PY) -m visionpeft.benchmark -m method=$(METHOD) seed=$(SEEDS) $(flags) $(1) $(extra)
+board  = $(if $(DRY),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" $(1))
+
+.PHONY: help setup list demo mini vtab leaderboard test lint types check clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo '  e.g. make vtab METHOD=glora DATA=/data SEEDS=0,1,2    make mini METHOD=lora rank=16 SEEDS=0'
+
+setup: $(READY) ## create .venv with the locked packages
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+list: $(READY) ## methods, tasks, recipes, backbones
+	@$(PY) -m visionpeft.benchmark list
+
+demo: $(READY) ## the main job on the embedded default: four methods, three tasks, short schedules, a leaderboard
+	$(PY) -m visionpeft.benchmark -m 'method=linear,bitfit,lora' $(DEMO)
+	$(PY) -m visionpeft.benchmark -m method=glora supernet_epochs=20 generations=4 population=20 $(DEMO)
+	$(call board)
+
+mini: $(READY) ## the embedded suite in full: make mini METHOD=lora
+	$(call run,$(call tasks,mini) $(if $(filter backbone=%,$(extra)),,backbone=vit_pico))
+	@$(call board)
+
+vtab: $(READY) ## the 19 VTAB-1k tasks: make vtab METHOD=glora DATA=<folder>
+	$(call run,$(call tasks,vtab))
+	@$(call board)
+
+leaderboard: $(READY) ## CSV and Markdown tables from all records
+	@$(call board)
+
+test: $(READY) ## all tests
+	$(PY) -m pytest -q -n 2
+
+lint: $(READY) ## ruff
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: $(READY) ## mypy, over links because type checkers do not see through an editable install
+	@mkdir -p build/types/visionpeft && cd build/types/visionpeft && for d in benchmark methods data reports; do ln -sfn ../../../$$d $$d; done
+	MYPYPATH=build/types $(PY) -m mypy --explicit-package-bases -p visionpeft.benchmark -p visionpeft.methods -p visionpeft.data -p visionpeft.reports
+
+check: lint types test ## what has to pass before a commit
+
+clean: ## remove the environment and what tools left behind; records stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,128 @@
+"""The command line: `python -m visionpeft.benchmark [-m] name=value ...`, or `visionpeft predict|merge|list ...`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from .compose import compose_options, compose_run
+from .overrides import CommandLine, suite_sizes
+from .plan import Planned, Refused, plan
+from .queue import drain, estimate, pending
+from .screen import complain, remark, table
+from .spec import Options, Run
+from .tools import TOOLS
+
+USER_ERRORS = (ValueError, HydraException, OmegaConfBaseException)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 1 if a run failed, 2 if it was refused, 130 on Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        if argv and argv[0] in TOOLS:
+            return TOOLS[argv[0]](argv[1:])
+        return benchmark(argv)
+    except KeyboardInterrupt:
+        complain("stopped; finished runs are kept, the same command goes on from here")
+        return 130
+    except USER_ERRORS as error:
+        complain(_one_message(error))
+        return 2
+
+
+def benchmark(argv: list[str]) -> int:
+    """Compose all runs through Hydra, check them together, then execute them.
+
+    With a launcher other than Hydra's own (joblib, submitit, ...) each job checks and executes its run where it lands.
+    """
+    line = CommandLine(argv)
+    runs: list[Run] = []
+    options: list[Options] = []
+    codes: list[int] = []
+
+    def collect(config: DictConfig) -> None:
+        run, how = compose_run(config, line.folders), compose_options(config, suite_sizes(line.folders))
+        if _launched_elsewhere():
+            codes.append(work([run], how))
+        else:
+            runs.append(run)
+            options.append(how)
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions instead of hydra's own report and exit
+    sys.argv = [sys.argv[0], *line.argv]
+    hydra.main(version_base="1.3", config_path="pkg://visionpeft.conf", config_name="config")(collect)()
+    if runs:
+        codes.append(work(runs, options[0]))
+    return max(codes, default=0)
+
+
+def _launched_elsewhere() -> bool:
+    config = HydraConfig.get()
+    own = "hydra._internal.core_plugins"
+    return config.mode == RunMode.MULTIRUN and not (
+        config.launcher._target_.startswith(own) and config.sweeper._target_.startswith(own)
+    )
+
+
+def work(runs: list[Run], options: Options) -> int:
+    """Plan and execute runs; return the exit code."""
+    planned = plan(runs, options)
+    left = pending(planned, options)
+    notices(planned)
+    if options.dry:
+        return preview(planned, left, options)
+    done = len(planned) - len(left)
+    if done:
+        remark(f"{done} of {len(planned)} runs are done already (or failed before: retry=true), {len(left)} to go")
+    failures = drain(planned, options)
+    if failures:
+        lines = [f"  {stem}: {why}" for stem, why in failures.items()]
+        retry = " ".join(["python -m visionpeft.benchmark", *sys.argv[1:], "retry=true"])
+        complain("\n".join([f"{len(failures)} of {len(left)} runs failed:", *lines, f"to try them again: {retry}"]))
+    return 1 if failures else 0
+
+
+def notices(planned: list[Planned]) -> None:
+    """Say once per task where a split is not of the size its authors gave it."""
+    said: dict[str, str] = {}
+    for p in planned:
+        for name, split in p.resolved["data"]["splits"].items():
+            if split["expected"] not in (None, split["size"]):
+                key = f"{p.run.task.suite} {p.run.task.name}"
+                said[f"{key} {name}"] = f"{key}: {name} has {split['size']} images instead of {split['expected']}"
+    for text in said.values():
+        remark(f"note: {text}; the tables mark it")
+
+
+def preview(planned: list[Planned], left: list[Planned], options: Options) -> int:
+    """Print what a command would do."""
+    todo = {p.stem for p in left}
+    table(["run", "state"], [[p.stem, "to do" if p.stem in todo else "done"] for p in planned])
+    seconds, unknown = estimate(left, options.runs)
+    guess = f"about {seconds / 60:.0f} min" if seconds else "no estimate"
+    more = f" for {len(left) - unknown} of them, nothing like the other {unknown} has run yet" if unknown else ""
+    remark(f"{len(left)} to do, {len(planned) - len(left)} done; {guess}{more}")
+    return 0
+
+
+def _one_message(error: BaseException) -> str:
+    """Return hydra's and our own errors as text a person can act on."""
+    if isinstance(error, Refused):
+        return str(error)
+    causes = [str(e) for e in (error, error.__cause__, error.__context__) if e is not None and str(e)]
+    text = causes[0] if causes else type(error).__name__
+    if isinstance(error, HydraException) and len(causes) > 1 and causes[1] not in text:
+        text += f" ({causes[1].splitlines()[0]})"
+    return "\n".join(line for line in text.splitlines() if "HYDRA_FULL_ERROR" not in line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Keep what a run learnt: `adapter.safetensors` and `adapter.yaml` beside the backbone, or one merged model.
+
+The folder holds tensors and plain values alone: what it loads is checked against the class it names, never unpickled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from visionpeft.methods.base import Method
+from visionpeft.methods.surgery import merge
+
+from .backbone import build, outline, weights_sha256
+from .compose import read_method
+from .cost import stored
+from .spec import Backbone, Run, from_mapping
+
+TENSORS, VALUES = "adapter.safetensors", "adapter.yaml"
+
+
+def save(folder: Path, run: Run, method: Method, model: nn.Module) -> None:
+    """Write the tensors that the backbone lacks or that were trained, and the values that rebuild the model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = set(outline(run.backbone, run.task.num_classes).state_dict())
+    save_file({k: t.detach().cpu().contiguous() for k, t in stored(model, keys).items()}, folder / TENSORS)
+    cls = type(method)
+    values = {
+        "method": {"_target_": f"{cls.__module__}.{cls.__qualname__}", **dataclasses.asdict(method)},
+        "backbone": dataclasses.asdict(run.backbone) | {"model_args": dict(run.backbone.model_args)},
+        "weights_sha256": weights_sha256(run.backbone),
+        "task": {"name": run.task.name, "suite": run.task.suite, "num_classes": run.task.num_classes},
+    }
+    OmegaConf.save(OmegaConf.create(values), folder / VALUES)
+
+
+def load(folder: Path, weights: str | None = None) -> tuple[nn.Module, Backbone, Mapping[str, Any]]:
+    """Return the model of a saved adapter in eval mode, its backbone, and the saved values.
+
+    Args:
+        folder: what `save` wrote.
+        weights: the backbone's weights, if they lie elsewhere than when the adapter was saved.
+
+    Raises:
+        ValueError: files are missing, the weights are not those the adapter was trained on, or tensors do not fit.
+    """
+    for name in (TENSORS, VALUES):
+        if not (folder / name).is_file():
+            raise ValueError(f"no {name} in {folder}; it is written by a run with save=true")
+    values = OmegaConf.to_container(OmegaConf.load(folder / VALUES))
+    if not isinstance(values, dict) or not {"method", "backbone", "weights_sha256", "task"} <= set(values):
+        raise ValueError(f"{folder / VALUES} does not describe an adapter")
+    backbone = from_mapping(Backbone, values["backbone"] | ({"weights": weights} if weights else {}), "backbone")
+    if (found := weights_sha256(backbone)) != values["weights_sha256"]:
+        raise ValueError(
+            f"the adapter was trained on weights {str(values['weights_sha256'])[:10]}, these are {str(found)[:10]}"
+        )
+    model = build(backbone, values["task"]["num_classes"])
+    read_method(values["method"]).inject(model)
+    _fill(model, folder / TENSORS)
+    return model.eval(), backbone, values
+
+
+def _fill(model: nn.Module, path: Path) -> None:
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error})") from None
+    expected = set(model.state_dict())
+    learns = {name for name, p in model.named_parameters() if p.requires_grad}
+    if not learns <= set(tensors) <= expected:
+        odd = sorted((learns - set(tensors)) | (set(tensors) - expected))
+        raise ValueError(f"{path} does not fit its method: {', '.join(odd[:3])}")
+    try:
+        model.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit its method: {str(error).splitlines()[-1].strip()}") from None
+
+
+def save_merged(folder: Path, out: Path, weights: str | None = None) -> None:
+    """Merge an adapter into its backbone and write weights that plain timm loads.
+
+    Raises:
+        ValueError: something of the method is left to run after merging.
+    """
+    model, backbone, values = load(folder, weights)
+    if not merge(model):
+        raise ValueError(f"{values['method']['_target_']} does not merge into plain layers; use the adapter as it is")
+    with torch.no_grad():
+        tensors = {key: tensor.contiguous() for key, tensor in model.state_dict().items()}
+    save_file(tensors, out, metadata={"model": backbone.model, "num_classes": str(values["task"]["num_classes"])})

@@ -1,0 +1,131 @@
+"""From a composed Hydra configuration to the values of a run; Hydra and OmegaConf stop here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_class
+from omegaconf import DictConfig, OmegaConf
+
+from visionpeft.data.task import Source, Task
+from visionpeft.methods.base import Method
+
+from .overrides import preset
+from .spec import Backbone, Options, Recipe, Run, from_mapping
+
+
+def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
+    """Return the run that a configuration asks for.
+
+    Raises:
+        ValueError: a field of a section is unknown, missing, of the wrong type or out of range.
+    """
+    hydra = HydraConfig.get()
+    chosen, overrides = hydra.runtime.choices, tuple(hydra.overrides.task)
+    name, method = _method(config, chosen["method"], overrides, folders)
+    return Run(
+        method_name=name,
+        method=method,
+        task=read_task(config.task),
+        recipe=from_mapping(Recipe, _plain(config.recipe), "recipe"),
+        backbone=from_mapping(Backbone, _plain(config.backbone), "backbone"),
+        seed=_seed(config.seed),
+        label=_label(name, config, chosen, folders),
+        overrides=overrides,
+    )
+
+
+def compose_options(config: DictConfig, suite_sizes: Mapping[str, Mapping[str, int]]) -> Options:
+    """Return how and where to execute."""
+    values = _plain(config)
+    for group in ("method", "task", "recipe", "backbone", "seed"):
+        values.pop(group)
+    cache = values.pop("cache")
+    folders = {
+        "data": Path(values.pop("data")).expanduser() if values["data"] else values.pop("data"),
+        "runs": Path(values.pop("runs")).expanduser(),
+        "cache": Path(cache).expanduser() if cache else _user_cache() / "visionpeft",
+    }
+    checked = from_mapping(Options, values | {"suite_sizes": suite_sizes} | folders, "settings")
+    if checked.data is not None and not checked.data.is_dir():
+        raise ValueError(f"data: no folder {checked.data}; give DATA=<folder with the data sets> or VISIONPEFT_DATA")
+    return checked
+
+
+def read_method(values: Mapping[str, Any]) -> Method:
+    """Return the method a mapping with `_target_` describes.
+
+    Raises:
+        ValueError: the target does not resolve to a subclass of Method, or a field is wrong.
+    """
+    fields = dict(values)
+    cls = _class(str(fields.pop("_target_", None)), Method, "method")
+    return from_mapping(cls, fields, "method")
+
+
+def read_task(config: DictConfig) -> Task:
+    """Return the task a configuration node describes, its sources built."""
+    values = _plain(config)
+    sources = []
+    for entry in values.pop("sources", []):
+        cls = _class(str(entry.pop("_target_", None)), Source, "task.sources")
+        sources.append(from_mapping(cls, entry, "task.sources"))
+    _class(str(values.pop("_target_", None)), Task, "task")
+    return from_mapping(Task, values | {"sources": tuple(sources)}, "task")
+
+
+def _class(target: str, kind: type[Any], section: str) -> type[Any]:
+    try:
+        cls = get_class(target)
+    except Exception as error:  # hydra wraps whatever an import may raise
+        reason = str(error).strip().splitlines()[-1]
+        raise ValueError(f"{section}._target_: {target!r} cannot be imported ({reason})") from None
+    if not (isinstance(cls, type) and issubclass(cls, kind)):
+        raise ValueError(f"{section}._target_: {target} is no subclass of {kind.__module__}.{kind.__name__}")
+    return cls
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _seed(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"seed must be a whole number from 0 on, got {value!r}")
+    return value
+
+
+def _method(config: DictConfig, name: str, given: tuple[str, ...], folders: tuple[Path, ...]) -> tuple[str, Method]:
+    """Return a name for tables and the method; a class given by `method._target_` gets the given fields alone."""
+    values = _plain(config.method)
+    if values["_target_"] == preset("method", name, folders).method._target_:
+        return name, read_method(values)
+    keys = {word.lstrip("+").partition("=")[0].removeprefix("method.") for word in given if "method." in word}
+    method = read_method({key: value for key, value in values.items() if key in keys | {"_target_"}})
+    return type(method).__name__.lower(), method
+
+
+def _label(name: str, config: DictConfig, chosen: Mapping[str, str], folders: tuple[Path, ...]) -> str:
+    """Return the row's name: the method's and whatever differs from the yamls that were chosen."""
+    written = preset("method", chosen["method"], folders)
+    recipe = OmegaConf.merge(preset("recipe", chosen["recipe"], folders), written.get("recipe", {}))
+    differing = []
+    for now, before, prefix in ((config.method, written.method, ""), (config.recipe, recipe, "recipe.")):
+        for key, value in _plain(now).items():
+            if key != "_target_" and (key not in before or before[key] != value):
+                differing.append(f"{prefix}{key}={_short(value)}")
+    return f"{name} ({', '.join(differing)})" if differing else name
+
+
+def _short(value: object) -> str:
+    return f"[{','.join(map(str, value))}]" if isinstance(value, (list, tuple)) else str(value)

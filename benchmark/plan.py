@@ -1,0 +1,160 @@
+"""Before anything runs: resolve every run to content, find what is missing, and give each run its id."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from visionpeft.data.task import DataError, Source, Task, find, load
+
+from .backbone import describe, outline
+from .record import run_id
+from .spec import Options, Run
+from .train import pick_device, pick_precision
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run that can start: its resolved values and its id."""
+
+    run: Run
+    resolved: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Return the first 10 hex digits of the digest of what is asked."""
+        return run_id(self.resolved)
+
+    @property
+    def stem(self) -> str:
+        """Return the record's file name without suffix."""
+        return f"{self.run.task.name}--{self.run.method_name}--s{self.run.seed}--{self.id}"
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Return the part of the record that is known before the run."""
+        return {"id": self.id, "run": self.resolved, "label": self.run.label}
+
+
+class Refused(ValueError):
+    """What the user asked for cannot be run; every problem is in the message."""
+
+
+def plan(runs: list[Run], options: Options) -> list[Planned]:
+    """Resolve runs; everything that can be known to fail is known here.
+
+    Raises:
+        Refused: missing data, a backbone that a method cannot serve, bad weights or lists; all problems at once.
+    """
+    planner = _Planner(options)
+    planned = [done for run in runs if (done := planner.resolve(run)) is not None]
+    if planner.problems:
+        raise Refused("\n".join(dict.fromkeys(planner.problems)))
+    if not planned and planner.left_out:
+        raise Refused("none of these tasks has its data here:\n" + "\n".join(planner.left_out.values()))
+    return planned
+
+
+class _Planner:
+    """Resolves runs one by one, keeping what they share."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.problems: list[str] = []
+        self.left_out: dict[str, str] = {}
+        self._sources: dict[str, Source | DataError] = {}
+        self._data: dict[str, dict[str, Any]] = {}
+        self._backbones: dict[str, dict[str, Any] | ValueError] = {}
+        self._fits: dict[str, ValueError | None] = {}
+
+    def resolve(self, run: Run) -> Planned | None:
+        source, backbone = self._source(run.task), self._backbone(run)
+        if isinstance(source, DataError):
+            if self.options.available:
+                self.left_out[run.task.name] = str(source)
+            else:
+                self.problems.append(str(source))
+        if isinstance(backbone, ValueError):
+            self.problems.append(str(backbone))
+        elif misfit := self._misfit(run):
+            self.problems.append(f"method {run.method_name}: {misfit}")
+        if isinstance(source, DataError) or isinstance(backbone, ValueError) or misfit:
+            return None
+        try:
+            data = self._lists(run.task, source)
+        except DataError as error:
+            self.problems.append(str(error))
+            return None
+        return Planned(run, self._values(run, backbone, data))
+
+    def _source(self, task: Task) -> Source | DataError:
+        if task.name not in self._sources:
+            try:
+                self._sources[task.name] = find(task, self.options.data, self.options.source)
+            except DataError as error:
+                self._sources[task.name] = error
+        return self._sources[task.name]
+
+    def _backbone(self, run: Run) -> dict[str, Any] | ValueError:
+        key = repr(run.backbone)
+        if key not in self._backbones:
+            try:
+                self._backbones[key] = describe(run.backbone)
+            except ValueError as error:
+                self._backbones[key] = error
+        return self._backbones[key]
+
+    def _misfit(self, run: Run) -> ValueError | None:
+        """Inject the method into an outline of the backbone: what it refuses there, it would refuse later."""
+        key = repr((run.method, run.backbone))
+        if key not in self._fits:
+            try:
+                run.method.inject(outline(run.backbone, run.task.num_classes))
+                self._fits[key] = None
+            except ValueError as error:
+                self._fits[key] = error
+        return self._fits[key]
+
+    def _lists(self, task: Task, source: Source) -> dict[str, Any]:
+        """Return the digests of a task's splits, from its lists; no image is opened."""
+        if task.name not in self._data:
+            splits = {name: load(task, source, self.options.data, name) for name in ("train", "val", "test")}
+            self._data[task.name] = {
+                "source": source.name,
+                "splits": {
+                    name: {
+                        "size": len(split),
+                        "expected": task.sizes.get(name),
+                        "digest": split.digest,
+                        "order": split.order,
+                    }
+                    for name, split in splits.items()
+                },
+            }
+        return self._data[task.name]
+
+    def _values(self, run: Run, backbone: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        task, device = run.task, pick_device(self.options.device)
+        groups = self.options.suite_sizes.get(task.suite, {})
+        cls = type(run.method)
+        return {
+            "task": {
+                "name": task.name,
+                "suite": task.suite,
+                "group": task.group,
+                "num_classes": task.num_classes,
+                "group_tasks": groups.get(task.group, 1),
+                "suite_tasks": sum(groups.values()) or 1,
+            },
+            "method": {
+                "name": run.method_name,
+                "target": f"{cls.__module__}.{cls.__qualname__}",
+                "version": cls.version,
+                "fields": dataclasses.asdict(run.method),
+            },
+            "recipe": dataclasses.asdict(run.recipe) | {"precision": pick_precision(run.recipe.precision, device)},
+            "backbone": backbone,
+            "data": data,
+            "seed": run.seed,
+        }

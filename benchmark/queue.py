@@ -1,0 +1,89 @@
+"""Work through planned runs: skip what is done, share the work with other processes, survive one run's failure."""
+
+from __future__ import annotations
+
+import traceback
+from collections import deque
+from pathlib import Path
+
+from .plan import Planned
+from .record import Record, read, record_files
+from .run import execute
+from .screen import Screen
+from .spec import Options
+from .store import Store
+from .tracking import Tracker
+
+
+def pending(planned: list[Planned], options: Options) -> list[Planned]:
+    """Return the runs that are left to do: no record yet, and no failed one unless `retry`."""
+    store = Store(options.runs)
+    return [
+        p for p in planned if not store.done(p.run.task.suite, p.stem) and (options.retry or not store.failed(p.stem))
+    ]
+
+
+def drain(planned: list[Planned], options: Options) -> dict[str, str]:
+    """Execute what is pending and return {stem: why} of what failed.
+
+    A run that another process holds is put back and looked at again at the end, so that several processes given the
+    same command share its runs.
+    """
+    store, failures = Store(options.runs), {}
+    queue, held = deque(pending(planned, options)), 0
+    with Screen(len(queue)) as screen:
+        while queue:
+            one = queue.popleft()
+            with store.claim(one.stem, wait=held > len(queue)) as mine:
+                if not mine:
+                    held += 1
+                    queue.append(one)
+                    continue
+                held = 0
+                if pending([one], options):
+                    why = _attempt(one, options, screen)
+                    if why:
+                        failures[one.stem] = why
+    return failures
+
+
+def _attempt(one: Planned, options: Options, screen: Screen) -> str | None:
+    """Execute one run; return None, or why it failed. What is nobody's fault but ours shows its traceback at once."""
+    screen.start(one.stem)
+    try:
+        with Tracker(one, options) as tracker:
+            record = execute(one, options, lambda row: (screen.epoch(row), tracker.epoch(row)), screen.decoding)
+            tracker.finish(record)
+    except (ValueError, OSError) as error:
+        screen.say(f"{one.stem}: failed, {error}")
+        return str(error)
+    except Exception as error:
+        screen.say(f"{one.stem}: failed\n{traceback.format_exc()}")
+        return f"{type(error).__name__}: {error}"
+    screen.finish(record)
+    return None if record.status == "ok" else f"{record.status}: {record.error}"
+
+
+def estimate(planned: list[Planned], root: Path) -> tuple[float, int]:
+    """Return the seconds that runs will take, judged by finished ones of the same method, backbone and recipe.
+
+    The second number counts the runs nobody has an experience with.
+    """
+    seen: dict[tuple[str, ...], list[float]] = {}
+    for path in record_files(root):
+        record = _readable(path)
+        if record and record.status == "ok":
+            seen.setdefault(_kind(record.run), []).append(record.cost["seconds_total"])
+    known = [seen[kind] for p in planned if (kind := _kind(p.resolved)) in seen]
+    return sum(sum(times) / len(times) for times in known), len(planned) - len(known)
+
+
+def _kind(run: dict) -> tuple[str, ...]:  # type: ignore[type-arg]
+    return str(run["method"]), str(run["backbone"]), str(run["recipe"])
+
+
+def _readable(path: Path) -> Record | None:
+    try:
+        return read(path)
+    except ValueError:  # reported where it matters, in the tables
+        return None

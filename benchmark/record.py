@@ -1,0 +1,115 @@
+"""The record: what one run leaves behind. No torch in here, so that tables can be rebuilt on any laptop.
+
+A record is one JSON file, `runs/<suite>/<task>--<method>--s<seed>--<id>.json`, written once and never edited. `id` is a
+digest of what was asked for, resolved to content (`run` below); everything else is what was observed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+STATUSES = ("ok", "oom", "diverged")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run.
+
+    Attributes:
+        schema: format version of the file, 1.
+        id: first 10 hex digits of sha256 of the canonical JSON of `run`.
+        status: ok, oom (out of memory) or diverged (non-finite loss); only ok has scores.
+        run: what was asked, resolved: {"task", "method", "recipe", "backbone", "data", "seed"} (see below).
+            task: {name, suite, group, num_classes, group_tasks, suite_tasks}; the last two say how many tasks a
+                complete group and a complete suite have.
+            method: {name, target, version, fields}; name is the yaml's stem.
+            recipe: all fields of the recipe, among them select ("last" | "best_val") and train_on.
+            backbone: {name, model, weights_sha256, img_size, mean, std, interpolation}.
+            data: {source, splits: {split: {size, expected, digest, order}}}; digest is order-free over (key, label).
+        label: the row's name in tables: the method's name and the settings that differ from its yaml.
+        settled: fields of the method after training, where a search changed them; else empty.
+        scores: {split: top-1 accuracy in [0, 1]}, such as {"test": 0.93}; "val" where the rule used it.
+        params: counts of live parameters: {trainable, head, total, merged_total, stored_bytes}; `trainable`
+            includes the head, merged_total is null where the method does not merge completely.
+        cost: seconds, memory, FLOPs, throughput; keys say the unit, null where not measured.
+        curve: one {"epoch", "loss", "lr", ...} per epoch and phase.
+        notes: whatever the method wanted kept, such as the history of its search.
+        predictions: {file, sha256} of the per-example test predictions beside the record.
+        provenance: versions, commit, device, host facts, time; never part of the id.
+        error: for a failed run, what happened, in one line.
+    """
+
+    id: str
+    status: str
+    run: dict[str, Any]
+    label: str
+    schema: int = SCHEMA
+    settled: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    params: dict[str, int | None] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
+    predictions: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def stem(self) -> str:
+        """File name without suffix."""
+        task, method = self.run["task"], self.run["method"]
+        return f"{task['name']}--{method['name']}--s{self.run['seed']}--{self.id}"
+
+    def to_json(self) -> str:
+        """Return the file's text."""
+        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False) + "\n"
+
+
+class BadRecord(ValueError):
+    """A file that is no record this version can read; the message names the file and what is wrong with it."""
+
+
+def canonical(value: object) -> str:
+    """Return the one JSON text of a value: sorted keys, no blanks."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def run_id(run: dict[str, Any]) -> str:
+    """Return the id of a run: 10 hex digits of sha256 over its canonical JSON."""
+    return hashlib.sha256(canonical(run).encode()).hexdigest()[:10]
+
+
+def read(path: Path) -> Record:
+    """Read one record.
+
+    Raises:
+        BadRecord: not JSON, another schema, missing or unknown fields, or an id that does not match the contents.
+    """
+    try:
+        values = json.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        raise BadRecord(f"{path}: not readable as JSON ({error})") from None
+    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        found = values.get("schema") if isinstance(values, dict) else type(values).__name__
+        raise BadRecord(f"{path}: schema {found!r}, expected {SCHEMA}; was it written by another version?")
+    try:
+        record = Record(**values)
+    except TypeError as error:
+        raise BadRecord(f"{path}: {str(error).removeprefix('Record.__init__() ')}") from None
+    if record.status not in STATUSES:
+        raise BadRecord(f"{path}: status {record.status!r}, expected one of {', '.join(STATUSES)}")
+    if run_id(record.run) != record.id:
+        raise BadRecord(f"{path}: id {record.id} does not match its contents ({run_id(record.run)}); edited by hand?")
+    return record
+
+
+def record_files(root: Path) -> Iterator[Path]:
+    """Yield the record files of a store in a fixed order, failed runs included."""
+    yield from sorted(root.glob("*/*--*--s*--*.json"))

@@ -1,0 +1,192 @@
+"""Execute one run: the page to read first."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from visionpeft.data.loader import Batches
+from visionpeft.data.pixels import pixels
+from visionpeft.data.task import SPLITS, find, load
+from visionpeft.methods.base import Method
+
+from .adapter import save
+from .backbone import outline, resolve
+from .cost import SAMPLE, Meter, flops, flops_of_step, merged, parameters, throughput
+from .plan import Planned
+from .record import Record
+from .spec import Options, Run
+from .store import Store, pack, sha256
+from .train import Diverged, TrainingJob, autocast, pick_device, pick_precision, predict
+
+OutOfMemory = (torch.OutOfMemoryError, MemoryError)
+
+
+def execute(
+    planned: Planned,
+    options: Options,
+    on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
+    on_decode: Callable[[int, int], None] = lambda done, total: None,
+) -> Record:
+    """Train, score the test images once, and write the record."""
+    run, store, device = planned.run, Store(options.runs), pick_device(options.device)
+    torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
+    start = time.perf_counter()
+    splits = {name: open_split(run, options, name, device, on_decode) for name in SPLITS}
+    test = splits.pop("test")  # decoded with the others, so that a bad file shows before training; a job never sees it
+    job = TrainingJob(run, splits, store.workspace(planned.stem), on_epoch=on_epoch, compiled=options.compile)
+    try:
+        with Meter(device)() as meter:
+            settled, model = run.method.train(job)
+    except (*OutOfMemory, Diverged, RuntimeError) as error:
+        record = failure(planned, job, error)
+        store.write(record)
+        return record
+    predicted, _ = predict(model, test, pick_precision(run.recipe.precision, device))  # the only reading of test data
+    classes = predicted.numpy()
+    record = Record(
+        **planned.asked,
+        status="ok",
+        settled={} if settled == run.method else dataclasses.asdict(settled),
+        scores={"test": float((classes == test.labels.cpu().numpy()).mean())},
+        **observed(job, model, settled, meter, start),
+        predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(classes))},
+    )
+    if options.save:
+        save(store.path(record).with_suffix(".adapter"), run, settled, model)
+    store.write(record, classes)
+    shutil.rmtree(store.workspace(planned.stem), ignore_errors=True)
+    return record
+
+
+def open_split(
+    run: Run, options: Options, name: str, device: torch.device, on_decode: Callable[[int, int], None]
+) -> Batches:
+    """Return the decoded images and labels of a split."""
+    backbone = resolve(run.backbone)
+    assert backbone.img_size and backbone.mean and backbone.std and backbone.interpolation
+    source = find(run.task, options.data, options.source)
+    split = load(run.task, source, options.data, name)
+    found = pixels(split, backbone.img_size, backbone.interpolation, options.cache, on_decode)
+    return Batches(found.array, split.labels, backbone.mean, backbone.std, device)
+
+
+def failure(planned: Planned, job: TrainingJob, error: BaseException) -> Record:
+    """Return the record of a run that ran out of memory or diverged; anything else is raised again."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, Diverged):
+        status = "diverged"
+    elif isinstance(error, OutOfMemory) or "not enough memory" in text or "can't allocate memory" in text:
+        status = "oom"
+    else:
+        raise error
+    return Record(
+        **planned.asked, status=status, error=text, curve=finite(job.curve), provenance=provenance(planned.run, job)
+    )
+
+
+def finite(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the curve without numbers that JSON lacks."""
+    return [{k: v for k, v in row.items() if not (isinstance(v, float) and not np.isfinite(v))} for row in curve]
+
+
+def observed(job: TrainingJob, model: nn.Module, method: Method, meter: Meter, start: float) -> dict[str, Any]:
+    """Return what was seen of a finished run: curve, counts, cost, provenance."""
+    params, cost = costs(job, model, method)
+    cost |= {
+        "seconds_total": time.perf_counter() - start,
+        "seconds_train": meter.seconds,
+        "seconds_per_epoch": job.seconds / max(1, len(job.curve)),
+        "images_per_second_train": job.images_per_second,
+        "peak_memory_bytes": meter.peak_bytes,
+        "peak_memory_kind": meter.kind,
+    }
+    return {
+        "params": params,
+        "cost": cost,
+        "curve": job.curve,
+        "notes": job.notes,
+        "provenance": provenance(job.run, job),
+    }
+
+
+def costs(job: TrainingJob, model: nn.Module, method: Method) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the parameter counts and the costs of a model, before and after merging."""
+    plain = outline(job.run.backbone, job.run.task.num_classes)
+    params = parameters(model, set(plain.state_dict()))
+    x, y = next(job.batches("train"))
+    context = autocast(job.precision, job.device)
+    inference = flops(model, x[:SAMPLE])
+    cost = {
+        "flops_train_per_image": flops_of_step(model, method, x[:SAMPLE], y[:SAMPLE]),
+        "flops_inference_per_image": inference,
+        "flops_backbone_per_image": flops(plain, torch.empty(SAMPLE, *x.shape[1:], device="meta")),
+        "images_per_second_inference": throughput(model, x, context),
+        "flops_inference_merged_per_image": inference,
+        "images_per_second_merged": None,
+        "merge_error": None,
+    }
+    copy, error = merged(model, x[:16])
+    if copy is not None:
+        params["merged_total"] = sum(p.numel() for p in copy.parameters())
+        cost["flops_inference_merged_per_image"] = flops(copy, x[:SAMPLE])
+        cost["images_per_second_merged"] = throughput(copy, x, context)
+        cost["merge_error"] = error
+    return params, cost
+
+
+def provenance(run: Run, job: TrainingJob) -> dict[str, Any]:
+    """Return where a record comes from: versions, commit, device, time, the line that repeats it."""
+    device = job.device
+    return {
+        "versions": {name: _version(name) for name in ("visionpeft", "torch", "timm", "numpy", "pillow")},
+        "python": platform.python_version(),
+        **_commit(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {_cpu()}",
+        "threads": torch.get_num_threads(),
+        "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": " ".join(["python -m visionpeft.benchmark", *run.overrides]),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return None
+
+
+@lru_cache(maxsize=1)
+def _commit() -> dict[str, Any]:
+    """Return the checkout's commit and whether it had changes; nothing if there is no checkout."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+
+
+@lru_cache(maxsize=1)
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

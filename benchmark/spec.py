@@ -1,0 +1,198 @@
+"""What a run is made of: frozen values, read from plain mappings and checked on the way in."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from visionpeft.data.task import Task
+from visionpeft.methods.base import Method
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained timm model and how images are shown to it; None means the model's own setting.
+
+    Attributes:
+        name: what tables call it.
+        model: timm model name.
+        weights: "hub" (timm's own download), a file (.safetensors, .npz, .pth), "pkg://package/file", or "none".
+        model_args: further arguments of `timm.create_model`.
+        img_size: side of the square input; position embeddings are resampled to it.
+        mean, std: normalisation of images in [0, 1].
+        interpolation: bicubic, bilinear or lanczos, with antialias.
+    """
+
+    name: str
+    model: str
+    weights: str = "hub"
+    model_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    img_size: int | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    interpolation: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.img_size is not None and self.img_size < 1:
+            raise ValueError(f"img_size must be above 0, got {self.img_size}")
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            if value is not None and len(value) != 3:
+                raise ValueError(f"{name} needs three numbers, got {value}")
+        if self.std is not None and min(self.std) <= 0:
+            raise ValueError(f"std must be above 0, got {self.std}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How whatever requires a gradient is trained.
+
+    Attributes:
+        name: what tables call it.
+        optimizer: adamw or sgd (momentum .9).
+        lr: peak learning rate; linear warm-up from 0 over `warmup` epochs, then cosine to 0, both per step.
+        weight_decay: decoupled for adamw.
+        epochs: passes over the training split.
+        warmup: epochs of warm-up; may be fractional.
+        batch_size: images per step; an incomplete last batch is left out, as everybody on VTAB-1k does.
+        drop_path: stochastic depth rate of the backbone's last block, growing linearly with depth.
+        precision: bf16 (autocast), fp32, or auto: bf16 where the device is fast at it.
+        select: "last" (the last epoch is the result) or "best_val" (the epoch with the best validation accuracy).
+        train_on: "trainval" (VTAB: 800 + 200) or "train"; best_val needs "train".
+    """
+
+    name: str
+    lr: float
+    weight_decay: float
+    epochs: int
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    warmup: float = 10
+    batch_size: int = 64
+    drop_path: float = 0.0
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    select: Literal["last", "best_val"] = "last"
+    train_on: Literal["trainval", "train"] = "trainval"
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "epochs", "batch_size"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        for name in ("weight_decay", "warmup"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not 0 <= self.drop_path < 1:
+            raise ValueError(f"drop_path must lie in [0, 1), got {self.drop_path}")
+        if self.select == "best_val" and self.train_on != "train":
+            raise ValueError(
+                "select=best_val chooses on the validation images, so it cannot train on them: "
+                "add recipe.train_on=train, or use select=last"
+            )
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method on one task with one seed: everything that can move its number."""
+
+    method_name: str
+    method: Method
+    task: Task
+    recipe: Recipe
+    backbone: Backbone
+    seed: int
+    label: str
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Options:
+    """How and where runs are executed; none of it can move a number by more than rounding.
+
+    Attributes:
+        data: folder that holds the data sets, or None.
+        source: which of a task's sources to read; None takes the first one present.
+        runs: where records go.
+        cache: where decoded images go.
+        device: auto, cpu, cuda, cuda:1, mps.
+        compile: run the training step through torch.compile.
+        save: keep the adapter (safetensors and yaml) beside the record.
+        retry: run again what failed before.
+        available: leave out tasks whose data is missing instead of refusing to start.
+        dry: list the runs and stop.
+        wandb: disabled, offline or online.
+        suite_sizes: {suite: {group: number of its tasks}} as the configuration folder has them.
+    """
+
+    data: Path | None
+    source: str | None
+    runs: Path
+    cache: Path
+    device: str = "auto"
+    compile: bool = False
+    save: bool = False
+    retry: bool = False
+    available: bool = False
+    dry: bool = False
+    wandb: Literal["disabled", "offline", "online"] = "disabled"
+    suite_sizes: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+
+
+def nearest(word: str, words: list[str]) -> str:
+    """Return " did you mean ...?" with the closest of `words`, or an empty string."""
+    close = difflib.get_close_matches(word, words, n=2, cutoff=0.55)
+    return f" did you mean {' or '.join(close)}?" if close else ""
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any], section: str) -> T:
+    """Build a dataclass from a mapping; every key and type is checked.
+
+    Raises:
+        ValueError: an unknown or missing key, a value of the wrong type, or one the class itself refuses.
+    """
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    for key in values:
+        if key not in fields:
+            raise ValueError(
+                f"{section}: unknown field {key!r};{nearest(key, list(fields))} it has {', '.join(fields) or 'none'}"
+            )
+    absent = [
+        name
+        for name, f in fields.items()
+        if name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if absent:
+        raise ValueError(f"{section}: {', '.join(absent)} must be given")
+    hints = get_type_hints(cls)
+    try:
+        return cls(**{key: _cast(value, hints[key], key) for key, value in values.items()})
+    except ValueError as error:
+        raise ValueError(f"{section}: {error}") from None
+
+
+def _cast(value: Any, hint: Any, name: str) -> Any:
+    """Return the value as the annotated type: lists become tuples, ints become floats where a float is due."""
+    origin, options = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in options:
+            return None
+        inner = [option for option in options if option is not type(None)]
+        return _cast(value, inner[0], name) if len(inner) == 1 else value
+    if origin is Literal:
+        if value not in options:
+            raise ValueError(f"{name} must be one of {', '.join(map(str, options))}, got {value!r}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{name} must be a list, got {value!r}")
+        return tuple(_cast(item, options[0], name) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, float, bool, str) and (type(value) is not hint):
+        raise ValueError(f"{name} must be {hint.__name__}, got {value!r}")
+    return value

@@ -1,0 +1,111 @@
+"""Where records go: append-only, one file per run, never half a file, never two."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from .record import Record
+
+
+class Store:
+    """The folder of records, `<root>/<suite>/*.json`; failed runs are in `<root>/failed/`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, record: Record) -> Path:
+        """Return where a record belongs."""
+        folder = record.run["task"]["suite"] if record.status == "ok" else "failed"
+        return self.root / folder / f"{record.stem}.json"
+
+    def done(self, suite: str, stem: str) -> bool:
+        """Whether the run has succeeded before."""
+        return (self.root / suite / f"{stem}.json").exists()
+
+    def failed(self, stem: str) -> bool:
+        """Whether the run has failed before."""
+        return (self.root / "failed" / f"{stem}.json").exists()
+
+    def workspace(self, stem: str) -> Path:
+        """Return the folder in which an interrupted run keeps what it needs to go on."""
+        return self.root / ".unfinished" / stem
+
+    @contextlib.contextmanager
+    def claim(self, stem: str, wait: bool = False) -> Iterator[bool]:
+        """Hold a run for this process; yields False if another one holds it. Released even by kill -9."""
+        folder = self.root / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{stem}.lock")
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def write(self, record: Record, predictions: np.ndarray | None = None) -> Path:
+        """Write a record, its predictions first, and return its path.
+
+        Raises:
+            OSError: the disk refuses; the record was then saved in the system's temporary folder, as the message says.
+        """
+        path = self.path(record)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if predictions is not None:
+                _replace(path.with_suffix(".npz"), pack(predictions))
+            _replace(path, record.to_json().encode())
+        except OSError as error:
+            raise _rescued(error, path, record) from error
+        return path
+
+
+def pack(predictions: np.ndarray) -> bytes:
+    """Return predicted classes as the bytes of a compressed .npz with one array, `predicted` (uint16)."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, predicted=predictions.astype(np.uint16))
+    return buffer.getvalue()
+
+
+def sha256(data: bytes) -> str:
+    """Return the digest of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _rescued(error: OSError, path: Path, record: Record) -> OSError:
+    """Save the record elsewhere and return the error that says so."""
+    for folder in (tempfile.gettempdir(), str(Path.home())):
+        rescue = Path(folder) / path.name
+        with contextlib.suppress(OSError):
+            rescue.write_text(record.to_json())
+            return OSError(
+                f"cannot write {path} ({error.strerror}); nothing is lost: make room and move {rescue} there"
+            )
+    return OSError(f"cannot write {path} ({error.strerror}), nor anywhere else; the record was:\n{record.to_json()}")
