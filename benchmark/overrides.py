@@ -64,7 +64,8 @@ class CommandLine:
     """The arguments after `python -m visionpeft.benchmark`, spelled out for Hydra.
 
     A bare `name=value` belongs to the section that has such a field: the top level, the method, the recipe or the
-    backbone, in this order; a dotted name passes through. A backbone that is no preset but a timm model is taken as one.
+    backbone, in this order; a dotted name passes through. A timm model
+    serves as a backbone like a preset.
 
     Raises:
         ValueError: an unknown method, task, recipe, backbone or field, with the nearest names.
@@ -116,17 +117,30 @@ class CommandLine:
         )
 
     def _top(self) -> list[str]:
-        return [str(key) for key in OmegaConf.load(CONF / "config.yaml") if key not in ("defaults", "hydra")]
+        return [str(key) for key in _top_level() if key not in ("defaults", "hydra")]
 
     def _fields(self, section: str) -> list[str]:
         """Return the fields that all chosen presets of a section have."""
-        defaults = {"method": "lora", "recipe": "vtab", "backbone": "vit_base"}
         common: list[str] | None = None
-        for name in self._chosen.get(section) or [defaults[section]]:
+        for name in self._chosen.get(section) or [_defaults()[section]]:
             node: Any = preset(section, name, self.folders)
             keys = [str(key) for key in (node.method if section == "method" else node) if key != "_target_"]
             common = keys if common is None else [key for key in common if key in keys]
         return common or []
+
+
+@lru_cache(maxsize=1)
+def _top_level() -> DictConfig:
+    loaded = OmegaConf.load(CONF / "config.yaml")
+    assert isinstance(loaded, DictConfig)
+    return loaded
+
+
+def _defaults() -> dict[str, str]:
+    """Return what each group is set to when nothing is said."""
+    return {
+        group: name for entry in _top_level().defaults if isinstance(entry, DictConfig) for group, name in entry.items()
+    }
 
 
 def _config_dirs(argv: list[str]) -> Iterable[Path]:

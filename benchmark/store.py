@@ -106,6 +106,6 @@ def _rescued(error: OSError, path: Path, record: Record) -> OSError:
         with contextlib.suppress(OSError):
             rescue.write_text(record.to_json())
             return OSError(
-                f"cannot write {path} ({error.strerror}); nothing is lost: make room and move {rescue} there"
+                f"cannot write {path} ({error.strerror}); nothing is lost: make room, then move {rescue} there"
             )
     return OSError(f"cannot write {path} ({error.strerror}), nor anywhere else; the record was:\n{record.to_json()}")

@@ -1,4 +1,4 @@
-"""The suite `mini`, for a machine without data or downloads: scikit-learn's handwritten digits and six rendered tasks.
+"""The suite `mini`, for a machine without data or downloads: scikit-learn's digits and six rendered tasks.
 
 Pixels are the same to the bit everywhere (see render.py); tests pin their digests.
 """
@@ -19,7 +19,7 @@ from .task import DataError, Source, Split
 
 SIZES = {"train": 800, "val": 200, "test": 1000}
 PARTS = {"train": slice(0, 800), "val": slice(800, 1000), "test": slice(1000, 1797)}
-"""Of the 1,797 digits in scikit-learn's order, in which the writers of the last 797 differ mostly from the others."""
+"""Of the 1,797 digits in scikit-learn's order."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _digit(first: int, index: int) -> np.ndarray:
 
 
 def enlarge(scan: np.ndarray) -> np.ndarray:
-    """Return an 8x8 scan of 0 to 16 as (32, 32, 3) uint8: bilinear between pixel centres, in exact integers."""
+    """Return an 8x8 scan of 0 to 16 as (32, 32, 3) uint8, bilinear between pixel centres in exact integers."""
     place = 2 * np.arange(SIDE) - 3  # eighths of a small pixel, from the centre of the first
     low, part = place // 8, place % 8
     near, far = np.clip(low, 0, 7), np.clip(low + 1, 0, 7)

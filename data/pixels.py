@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
+import math
 import os
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import PIL
@@ -31,7 +33,10 @@ VERSION = 1
 """Raised when a change here or in decode.py can move a pixel."""
 NAMED = 10
 """How many bad images one message names."""
+PARTIAL = ".partial"
+"""Ending of files that are being written."""
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,9 @@ class Pixels:
 
 @dataclass(frozen=True)
 class _Shape:
-    """What the images are decoded to."""
+    """What a set of images is decoded to."""
 
+    count: int
     size: int
     interpolation: str
     upright: bool
@@ -59,6 +65,24 @@ class _Shape:
     def text(self) -> str:
         """What, beside the images, decides the pixels."""
         return f"{VERSION} {PIL.__version__} {self.size} {self.interpolation} {self.upright}"
+
+    @property
+    def array(self) -> tuple[int, int, int, int]:
+        """Shape of the array."""
+        return self.count, self.size, self.size, 3
+
+    @property
+    def bytes(self) -> int:
+        """Size of the pixels."""
+        return math.prod(self.array)
+
+    @property
+    def header(self) -> bytes:
+        """The beginning of the .npy file."""
+        buffer = io.BytesIO()
+        form = {"descr": "|u1", "fortran_order": False, "shape": self.array}
+        np.lib.format.write_array_header_1_0(buffer, form)
+        return buffer.getvalue()
 
 
 def pixels(
@@ -78,26 +102,180 @@ def pixels(
     """
     if interpolation not in INTERPOLATIONS:
         raise DataError(f"interpolation {interpolation!r}, expected one of {', '.join(INTERPOLATIONS)}")
-    shape = _Shape(size, interpolation, split.upright)
-    if plain := _plain(split, size):
-        return plain
+    shape = _Shape(len(split), size, interpolation, split.upright)
+    if not split.files and isinstance(first := split.read(0), np.ndarray) and first.shape == (size, size, 3):
+        array = np.stack([np.asarray(split.read(i)) for i in range(len(split))])
+        return Pixels(array, _digest([hashlib.sha256(_raw(split, i)).digest() for i in range(len(split))]))
     cache = cache.expanduser()
     entry = cache / "index" / f"{_fingerprint(split, shape)}.json" if split.files else None
-    if entry and (found := _known(entry, len(split), size)):
-        return found
-    digests = list(_map(lambda i: hashlib.sha256(_bytes(split, i)).digest(), split, lambda *_: None))
-    digest = hashlib.sha256(b"".join(digests)).hexdigest()
+    if entry and (known := _known(cache, entry, shape)):
+        return known
+    return _settled(split, shape, cache, entry, progress)
+
+
+def _settled(split: Split, shape: _Shape, cache: Path, entry: Path | None, progress: Progress) -> Pixels:
+    """Return the pixels named by the images' content, decoding them if nobody has, and note the short way to them."""
+    digest = _digest(list(_each(lambda i: hashlib.sha256(_raw(split, i)).digest(), split)))
     key = hashlib.sha256(f"{digest} {shape.text}".encode()).hexdigest()[:32]
-    target = cache / f"{key}.npy"
-    with _writing(cache):
-        for folder in (cache, cache / "index", cache / "locks"):
+    with _room(cache):
+        for folder in (cache / "index", cache / "locks"):
             folder.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / "locks" / f"{key}.lock"):
-            if _open(target, len(split), size) is None:
+            array = _open(cache, key, shape)
+            if array is None:
                 _sweep(cache, key)
-                _build(target, split, shape, progress)
-        if entry:
-            _replace(entry, json.dumps({"key": key, "digest": digest}).encode())
-    array = _open(target, len(split), size)
+                _build(cache, key, shape, _decoded(split, shape, progress))
+                array = _open(cache, key, shape)
+            if entry:
+                with _appearing(cache, key, entry) as file:
+                    file.write(json.dumps({"key": key, "digest": digest}).encode())
     assert array is not None
     return Pixels(array, digest)
+
+
+def _known(cache: Path, entry: Path, shape: _Shape) -> Pixels | None:
+    """Return the pixels that an index entry leads to, or None if it is absent or leads nowhere."""
+    try:
+        found = json.loads(entry.read_bytes())
+        key, digest = str(found["key"]), str(found["digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    array = _open(cache, key, shape)
+    return None if array is None else Pixels(array, digest)
+
+
+def _open(cache: Path, key: str, shape: _Shape) -> np.ndarray | None:
+    """Map a cache file, or return None if it is absent, cut short or no such array."""
+    path, header = cache / f"{key}.npy", shape.header
+    try:
+        with path.open("rb") as file:
+            if file.read(len(header)) != header or path.stat().st_size != len(header) + shape.bytes:
+                return None
+    except OSError:
+        return None
+    return np.memmap(path, np.uint8, "r", offset=len(header), shape=shape.array)
+
+
+def _build(cache: Path, key: str, shape: _Shape, images: Iterator[np.ndarray]) -> None:
+    """Write a cache file; call with the key's lock held."""
+    free = shutil.disk_usage(cache).free
+    if shape.bytes > free:
+        raise DataError(_no_room(cache, f"{_size(shape.bytes)} needed, {_size(free)} free"))
+    with _appearing(cache, key, cache / f"{key}.npy") as file:
+        file.write(shape.header)
+        for image in images:
+            file.write(image.tobytes())
+
+
+@contextlib.contextmanager
+def _appearing(cache: Path, key: str, target: Path) -> Iterator[BinaryIO]:
+    """Write a file that appears whole or not at all; call with the key's lock held."""
+    handle, name = tempfile.mkstemp(suffix=PARTIAL, prefix=f"{key}.", dir=cache)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, target)  # noqa: PTH105
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _sweep(cache: Path, key: str) -> None:
+    """Remove what killed processes left half written: files whose lock nobody else holds."""
+    for path in cache.glob(f"*{PARTIAL}"):
+        owner = path.name.partition(".")[0]
+        lock = contextlib.nullcontext() if owner == key else FileLock(cache / "locks" / f"{owner}.lock", 0)
+        with contextlib.suppress(Timeout), lock:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _room(cache: Path) -> Iterator[None]:
+    """Turn a full disk or a folder that cannot be written into a message."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(_no_room(cache, error.strerror or str(error))) from None
+
+
+def _no_room(cache: Path, why: str) -> str:
+    return f"decoded images cannot be kept in {cache}: {why}; name another folder with VISIONPEFT_CACHE"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _decoded(split: Split, shape: _Shape, progress: Progress) -> Iterator[np.ndarray]:
+    """Yield the images in order, decoded."""
+
+    def work(i: int) -> np.ndarray:
+        return decode(split.read(i), shape.size, shape.interpolation, split.upright)
+
+    for done, image in enumerate(_each(work, split), start=1):
+        yield image
+        progress(done, len(split))
+
+
+def _each(work: Callable[[int], T], split: Split) -> Iterator[T]:
+    """Yield `work(i)` for every example in order, on all cores, with few results waiting at any time.
+
+    Raises:
+        DataError: after the last example, naming those that could not be read.
+    """
+    waiting: deque[Future[T]] = deque()
+    bad: list[str] = []
+    workers = _cores()
+    pool, ahead = ThreadPoolExecutor(workers), 4 * workers
+    try:
+        for i in range(-ahead, len(split)):
+            if i + ahead < len(split):
+                waiting.append(pool.submit(work, i + ahead))
+            if i < 0:
+                continue
+            try:
+                result = waiting.popleft().result()
+            except (OSError, ValueError) as error:
+                bad.append(f"{_name(split, i)}: {getattr(error, 'strerror', None) or error}")
+                if len(bad) == NAMED:
+                    break
+            else:
+                if not bad:
+                    yield result
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if bad:
+        count = "an image" if len(bad) == 1 else f"{len(bad)} images" if len(bad) < NAMED else f"{NAMED} or more images"
+        raise DataError(f"{count} cannot be read; replace them or take them off the lists:\n  " + "\n  ".join(bad))
+
+
+def _name(split: Split, i: int) -> str:
+    return str(split.files[i]) if split.files else split.keys[i]
+
+
+def _cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _raw(split: Split, i: int) -> bytes:
+    """Return what the digests are over: an example's encoded bytes, or the shape and bytes of its array."""
+    data = split.read(i)
+    return data if isinstance(data, bytes) else f"{data.shape}".encode() + data.tobytes()
+
+
+def _digest(digests: list[bytes]) -> str:
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _fingerprint(split: Split, shape: _Shape) -> str:
+    """Return a digest of the files as the disk lists them; their bytes are not read."""
+    lines = [shape.text]
+    for path in split.files:
+        try:
+            seen = path.stat()
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}") from None
+        lines.append(f"{path.absolute()}\t{seen.st_size}\t{seen.st_mtime_ns}\t{seen.st_ctime_ns}")
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()

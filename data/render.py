@@ -1,7 +1,7 @@
 """Integer painting, the same to the bit on every machine: many small images at once, in fixed-point numbers.
 
-Lengths are in 1/64 pixel, angles in 1/1024 turn, opacities in 1/64, and everything per image has shape (n,). A shape is
-a *depth* field (n, SIDE, SIDE): how far a pixel's centre lies inside the outline, negative outside. `cover` turns a
+Lengths are in 1/64 pixel, angles in 1/1024 turn, opacities in 1/64, and everything per image has shape (n,). A shape
+is a *depth* field (n, 32, 32): how far a pixel's centre lies inside the outline, negative outside. `cover` turns a
 depth into an opacity, `blend` lays a colour over a canvas. No float ever comes near a pixel.
 """
 
@@ -16,6 +16,8 @@ PIXEL = 64
 TURN = 1024
 SINE = np.array([round(math.sin(2 * math.pi * step / TURN) * 2**14) for step in range(TURN)], np.int32)
 CENTRES = np.arange(SIDE, dtype=np.int32) * PIXEL + PIXEL // 2
+Field = tuple[np.ndarray, np.ndarray]
+"""Two coordinates, u and v, of every pixel or of a point per image."""
 
 
 class Draws:
@@ -30,7 +32,7 @@ class Draws:
         return np.frombuffer(self._state.bytes(4 * size), "<u4").astype(np.int64).reshape(shape)
 
     def within(self, low: object, high: object, *shape: int) -> np.ndarray:
-        """Return integers from `low` to `high`, both included; the bounds may be arrays that broadcast to `shape`."""
+        """Return integers from `low` to `high`, both included; bounds may be arrays that broadcast to `shape`."""
         first, last = np.asarray(low, np.int64), np.asarray(high, np.int64)
         return (first + (self.words(*shape) * (last - first + 1) >> 32)).astype(np.int32)
 
@@ -58,43 +60,43 @@ def wide(values: object) -> np.ndarray:
     return np.asarray(values, np.int32).reshape(-1, 1, 1)
 
 
-def turned(x: np.ndarray, y: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def turned(x: np.ndarray, y: np.ndarray, angle: np.ndarray) -> Field:
     """Return the vectors (x, y) turned by `angle`, towards positive y."""
     c, s = cos(angle), sin(angle)
     return (x * c - y * s) >> 14, (x * s + y * c) >> 14
 
 
-def frame(x: object, y: object, angle: object = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return every pixel's coordinates (u, v) in a frame centred at (x, y) and turned by `angle`, each (n, 32, 32)."""
+def frame(x: object, y: object, angle: object = 0) -> Field:
+    """Return every pixel's coordinates (u, v), each (n, 32, 32), in a frame centred at (x, y) and turned by `angle`."""
     dx, dy = CENTRES[None, None, :] - wide(x), CENTRES[None, :, None] - wide(y)
     return turned(dx, dy, -wide(angle))
 
 
-def disc(uv: tuple[np.ndarray, np.ndarray], radius: object) -> np.ndarray:
+def disc(uv: Field, radius: object) -> np.ndarray:
     """Depth of a disc."""
     u, v = uv
     return (wide(radius) ** 2 - u * u - v * v) // (2 * wide(radius))
 
 
-def ellipse(uv: tuple[np.ndarray, np.ndarray], length: object, width: object) -> np.ndarray:
+def ellipse(uv: Field, length: object, width: object) -> np.ndarray:
     """Depth of an ellipse with these half axes along u and v."""
     u, v = uv
     return disc((u * wide(width) // wide(length), v), width)
 
 
-def box(uv: tuple[np.ndarray, np.ndarray], length: object, width: object) -> np.ndarray:
+def box(uv: Field, length: object, width: object) -> np.ndarray:
     """Depth of a rectangle with these half sides along u and v."""
     u, v = uv
     return np.minimum(wide(length) - abs(u), wide(width) - abs(v))
 
 
-def polygon(uv: tuple[np.ndarray, np.ndarray], inner: object, corners: int) -> np.ndarray:
-    """Depth of a regular polygon whose inscribed circle has radius `inner`; one corner lies on the axis -u."""
+def polygon(uv: Field, inner: object, corners: int) -> np.ndarray:
+    """Depth of a regular polygon around a circle of radius `inner`; the middle of one side lies on +u."""
     sides = [turned(*uv, -wide(TURN * side // corners))[0] for side in range(corners)]
     return wide(inner) - np.maximum.reduce(sides)
 
 
-def stroke(start: tuple[np.ndarray, np.ndarray], end: tuple[np.ndarray, np.ndarray], radius: object) -> np.ndarray:
+def stroke(start: Field, end: Field, radius: object) -> np.ndarray:
     """Depth of a round-ended line between two points."""
     u, v = frame(*start)
     across, down = wide(end[0] - start[0]), wide(end[1] - start[1])
@@ -108,9 +110,8 @@ def cover(depth: np.ndarray, soft: int = PIXEL) -> np.ndarray:
 
 
 def blend(canvas: np.ndarray, colour: np.ndarray, opacity: np.ndarray) -> None:
-    """Lay a colour over the canvas in place. canvas: (n, 32, 32, 3) int32; colour: (n, 3) or like the canvas."""
-    paint = colour[:, None, None, :] if colour.ndim == 2 else colour
-    canvas += (paint - canvas) * opacity[..., None] >> 6
+    """Lay a colour over the canvas in place. canvas: (n, 32, 32, 3) int32; colour: (n, 3)."""
+    canvas += (colour[:, None, None, :] - canvas) * opacity[..., None] >> 6
 
 
 def canvas(colour: np.ndarray) -> np.ndarray:
@@ -119,7 +120,7 @@ def canvas(colour: np.ndarray) -> np.ndarray:
 
 
 def clouds(draws: Draws, count: int, cells: int) -> np.ndarray:
-    """Return smooth random fields 0..255: a lattice of `cells` (a divisor of 32) per side, bilinear in between."""
+    """Smooth random fields 0..255: a lattice of `cells` (a divisor of 16) per side, bilinear in between."""
     lattice = draws.within(0, 255, count, cells + 1, cells + 1)
     step = SIDE // cells
     low, part = np.arange(SIDE) // step, (2 * (np.arange(SIDE) % step) + 1).astype(np.int32)
@@ -136,3 +137,8 @@ def grain(draws: Draws, image: np.ndarray, strength: int) -> np.ndarray:
 def colours(draws: Draws, count: int, low: int, high: int) -> np.ndarray:
     """Return random colours with channels from `low` to `high`, shape (n, 3)."""
     return draws.within(low, high, count, 3)
+
+
+def contrasting(draws: Draws, ground: np.ndarray) -> np.ndarray:
+    """Return random colours that differ from the ground's in every channel, shape (n, 3)."""
+    return (ground + draws.within(85, 170, *ground.shape)) % 256

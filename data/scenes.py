@@ -1,8 +1,8 @@
-"""The rendered tasks of the suite `mini`: what each class looks like. `(draws, labels) -> (n, 32, 32, 3) uint8`.
+"""The rendered tasks of the suite `mini`: what each class looks like, (draws, labels) -> (n, 32, 32, 3) uint8.
 
-Each follows the spirit of a task of VTAB: creatures (fine-grained animals), tissue (histology), terrain (aerial images),
-count, location and orientation (CLEVR and dSprites). What does not tell the class (place, size, colours, clutter,
-noise) varies freely, and the classes' ranges overlap a little.
+Each follows the spirit of a task of VTAB: creatures (fine-grained animals), tissue (histology), terrain (aerial
+images), count, location and orientation (CLEVR and dSprites). What does not tell the class (place, size, colours,
+clutter, noise) varies freely, and the classes' ranges overlap a little.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from .render import (
     PIXEL,
     TURN,
     Draws,
+    Field,
     blend,
     box,
     canvas,
     clouds,
     colours,
+    contrasting,
     cover,
     disc,
     ellipse,
@@ -43,15 +45,15 @@ class Scene:
     seed: int
 
 
-def backdrop(draws: Draws, count: int, low: int, high: int) -> np.ndarray:
-    """Return clouds that drift between two colours."""
-    image = canvas(colours(draws, count, low, high))
-    blend(image, colours(draws, count, low, high), clouds(draws, count, 4) >> 2)
+def backdrop(draws: Draws, ground: np.ndarray, drift: int) -> np.ndarray:
+    """Return clouds around one colour per image; `drift` is how far a channel may wander."""
+    image = canvas(ground)
+    blend(image, ground + draws.within(-drift, drift, *ground.shape), clouds(draws, len(ground), 4) >> 2)
     return image
 
 
 BREEDS = np.array(
-    # body half length, body radius, leg, head radius, neck, ear, pointed ears, tail, tail's angle (1/1024 turn)
+    # body half length, body radius, leg, head radius, neck, ear, pointed ears, tail, tail's angle
     [
         [300, 190, 230, 150, 120, 90, 1, 300, 380],
         [420, 150, 110, 140, 130, 150, 0, 330, 420],
@@ -69,14 +71,15 @@ BREEDS = np.array(
 def creatures(draws: Draws, labels: np.ndarray) -> np.ndarray:
     """Eight breeds of a four-legged animal, seen from the side, that differ in their proportions."""
     count = len(labels)
-    image = backdrop(draws, count, 30, 225)
+    ground = colours(draws, count, 0, 255)
+    image = backdrop(draws, ground, 80)
     size = draws.within(180, 300, count, 1)
     parts = BREEDS[labels] * draws.within(210, 302, count, BREEDS.shape[1]) >> 8
     length, girth, leg, head, neck, ear, _, tail, _ = (parts * size >> 8).T
     facing, tilt = draws.within(0, 1, count) * 2 - 1, draws.within(-60, 60, count)
     x, y = draws.within(13 * PIXEL, 19 * PIXEL, count), draws.within(13 * PIXEL, 19 * PIXEL, count)
 
-    def at(u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def at(u: np.ndarray, v: np.ndarray) -> Field:
         across, down = turned(u * facing, v, tilt)
         return x + across, y + down
 
@@ -93,12 +96,11 @@ def creatures(draws: Draws, labels: np.ndarray) -> np.ndarray:
     round_ear = stroke(at(*face), at(face[0] - ear // 2, face[1] - ear), np.maximum(head // 2, 40))
     sharp_ear = stroke(at(face[0], face[1] - head), at(face[0] + ear // 4, face[1] - head - ear), 40)
     limbs.append(np.where(wide(BREEDS[labels, 6]) > 0, sharp_ear, round_ear))
-    coat = colours(draws, count, 0, 255)
-    blend(image, coat, cover(np.maximum.reduce(limbs)))
+    blend(image, contrasting(draws, ground), cover(np.maximum.reduce(limbs)))
     return grain(draws, image, 25)
 
 
-def _gait(draws: Draws, length: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _gait(draws: Draws, length: np.ndarray) -> list[Field]:
     swings = draws.within(-70, 70, 4, len(length))
     return [(length * place // 8, swing) for place, swing in zip((-8, -6, 6, 8), swings, strict=True)]
 
@@ -122,8 +124,7 @@ def tissue(draws: Draws, labels: np.ndarray) -> np.ndarray:
     count, most = len(labels), 16
     number, low, high, short, long, spread = NUCLEI[labels].T
     present = number + draws.within(-2, 2, count)
-    image = canvas(colours(draws, count, 0, 50) + np.array([190, 130, 170], np.int32))
-    blend(image, colours(draws, count, 0, 90) + np.array([160, 90, 140], np.int32), clouds(draws, count, 8) >> 2)
+    image = backdrop(draws, colours(draws, count, 0, 60) + np.array([175, 110, 155], np.int32), 45)
     stain = colours(draws, count, 0, 70) + np.array([50, 30, 90], np.int32)
     direction = draws.within(0, TURN - 1, count)
     for nucleus in range(most):
@@ -136,14 +137,14 @@ def tissue(draws: Draws, labels: np.ndarray) -> np.ndarray:
     return grain(draws, image, 35)
 
 
-def stripes(draws: Draws, ground: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def stripes(draws: Draws, ground: Field) -> np.ndarray:
     """Opacity of parallel furrows along v."""
     count = len(ground[0])
     period = wide(draws.within(160, 330, count))
     return (sin(ground[0] * TURN // period + wide(draws.within(0, TURN - 1, count))) >> 9) + 32
 
 
-def rows_of(draws: Draws, ground: tuple[np.ndarray, np.ndarray], solid: bool) -> np.ndarray:
+def rows_of(draws: Draws, ground: Field, solid: bool) -> np.ndarray:
     """Opacity of a lattice of trees (discs) or, if solid, of houses (boxes)."""
     count = len(ground[0])
     period = wide(draws.within(330, 520, count))
@@ -152,20 +153,20 @@ def rows_of(draws: Draws, ground: tuple[np.ndarray, np.ndarray], solid: bool) ->
     return cover(box(cell, size, size * 3 // 4) if solid else disc(cell, size), 96)
 
 
-def band(draws: Draws, ground: tuple[np.ndarray, np.ndarray], winding: int) -> np.ndarray:
+def band(draws: Draws, ground: Field, winding: int) -> np.ndarray:
     """Opacity of a strip along u, straight (a road) or winding (a river)."""
     count = len(ground[0])
     wave = sin(ground[0] * 3 // 10 + wide(draws.within(0, TURN - 1, count))) * winding >> 14
     return cover(wide(draws.within(90, 190, count)) - abs(ground[1] + wave), 96)
 
 
-def shore(draws: Draws, ground: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def shore(draws: Draws, ground: Field) -> np.ndarray:
     """Opacity of everything beyond a ragged line."""
     ragged = (clouds(draws, len(ground[0]), 8) - 128) * 4
     return cover(ground[1] + ragged + wide(draws.within(-350, 350, len(ragged))), 128)
 
 
-LAND: tuple[Callable[[Draws, tuple[np.ndarray, np.ndarray]], np.ndarray], ...] = (
+LAND: tuple[Callable[[Draws, Field], np.ndarray], ...] = (
     stripes,
     lambda draws, ground: rows_of(draws, ground, solid=False),
     lambda draws, ground: rows_of(draws, ground, solid=True),
@@ -194,17 +195,17 @@ def terrain(draws: Draws, labels: np.ndarray) -> np.ndarray:
     return grain(draws, image, 45)
 
 
-def sprite(draws: Draws, at: tuple[np.ndarray, np.ndarray], radius: np.ndarray) -> np.ndarray:
+def sprite(draws: Draws, at: Field, radius: np.ndarray) -> np.ndarray:
     """Depth of a disc, box, triangle or hexagon in any direction, drawn at random."""
     uv = frame(*at, draws.within(0, TURN - 1, len(radius)))
-    kinds = (disc(uv, radius), box(uv, radius, radius * 3 // 4), polygon(uv, radius * 3 // 4, 3), polygon(uv, radius, 6))
-    return np.choose(wide(draws.within(0, len(kinds) - 1, len(radius))), kinds)
+    kinds = disc(uv, radius), box(uv, radius, radius * 3 // 4), polygon(uv, radius * 3 // 4, 3), polygon(uv, radius, 6)
+    return np.choose(wide(draws.within(0, 3, len(radius))), kinds)
 
 
 def count(draws: Draws, labels: np.ndarray) -> np.ndarray:
     """Two to seven sprites of any shape, size and colour."""
     images = len(labels)
-    image = backdrop(draws, images, 0, 110)
+    image = backdrop(draws, colours(draws, images, 0, 90), 40)
     seats = draws.orders(images, 9)
     for seat in range(7):
         column, row = seats[:, seat] % 3, seats[:, seat] // 3
@@ -218,10 +219,11 @@ def count(draws: Draws, labels: np.ndarray) -> np.ndarray:
 def location(draws: Draws, labels: np.ndarray) -> np.ndarray:
     """The column, one of sixteen, of a bright sprite among dim ones."""
     images = len(labels)
-    image = backdrop(draws, images, 0, 90)
+    image = backdrop(draws, colours(draws, images, 0, 90), 30)
     for _ in range(3):
         place = draws.within(0, 32 * PIXEL, 2, images)
-        blend(image, colours(draws, images, 40, 130), cover(sprite(draws, tuple(place), draws.within(120, 300, images))))
+        depth = sprite(draws, (place[0], place[1]), draws.within(120, 300, images))
+        blend(image, colours(draws, images, 40, 130), cover(depth))
     x = 4 * PIXEL + labels * 96 + draws.within(0, 95, images)
     depth = sprite(draws, (x, draws.within(4 * PIXEL, 28 * PIXEL, images)), draws.within(150, 300, images))
     blend(image, colours(draws, images, 170, 255), cover(depth))
@@ -231,19 +233,19 @@ def location(draws: Draws, labels: np.ndarray) -> np.ndarray:
 def orientation(draws: Draws, labels: np.ndarray) -> np.ndarray:
     """The direction, one of sixteen, in which an arrow, a dart or a comet points."""
     images = len(labels)
-    image = backdrop(draws, images, 0, 255)
-    size = draws.within(180, 300, images)
-    angle = labels * 64 + draws.within(0, 63, images)
-    x, y = draws.within(11 * PIXEL, 21 * PIXEL, 2, images)
-    u, v = frame(x, y, angle)
-    point = polygon((wide(size // 2) - u, v), size // 2, 3)
+    ground = colours(draws, images, 0, 255)
+    image = backdrop(draws, ground, 70)
+    size = draws.within(230, 400, images)
+    x, y = draws.within(10 * PIXEL, 22 * PIXEL, 2, images)
+    u, v = frame(x, y, labels * 64 + draws.within(0, 63, images))
+    half, ahead = wide(size // 2), -u + wide(size // 2)
     kinds = (
-        np.maximum(point, box((u + wide(size // 2), v), size, size // 4)),
-        np.minimum(polygon((-u, v * 3 // 2), size // 2, 3), disc((u + wide(size), v), size // 2) * -1),
-        np.maximum(disc((u - wide(size // 2), v), size // 2), ellipse((u + wide(size // 4), v), size, size // 3)),
+        np.maximum(polygon((ahead, v), size // 2, 3), box((u + half, v), size, size // 4)),
+        np.minimum(polygon((-u, v * 4 // 3), size // 2, 3), -disc((u + wide(size), v), size * 5 // 8)),
+        np.maximum(disc((u - half, v), size // 2), ellipse((u + half // 2, v), size, size // 3)),
     )
-    depth = np.choose(wide(draws.within(0, len(kinds) - 1, images)), kinds)
-    blend(image, colours(draws, images, 0, 255), cover(depth))
+    depth = np.choose(wide(draws.within(0, 2, images)), kinds)
+    blend(image, contrasting(draws, ground), cover(depth))
     return grain(draws, image, 30)
 
 
