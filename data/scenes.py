@@ -241,7 +241,7 @@ def orientation(draws: Draws, labels: np.ndarray) -> np.ndarray:
     half, ahead = wide(size // 2), -u + wide(size // 2)
     kinds = (
         np.maximum(polygon((ahead, v), size // 2, 3), box((u + half, v), size, size // 4)),
-        np.minimum(polygon((-u, v * 4 // 3), size // 2, 3), -disc((u + wide(size), v), size * 5 // 8)),
+        np.minimum(polygon((-u, v * 4 // 3), size * 5 // 8, 3), -disc((u + wide(size), v), size // 2)),
         np.maximum(disc((u - half, v), size // 2), ellipse((u + half // 2, v), size, size // 3)),
     )
     depth = np.choose(wide(draws.within(0, 2, images)), kinds)

@@ -166,7 +166,7 @@ def scenes(dice: Dice, figures: Tensor, count: int) -> tuple[Tensor, dict[str, T
     truth |= {"number": number, "owner": owner.flatten(1), "clean": F.avg_pool2d(image, 4).flatten(2).mT}
     truth |= {f"of_{name}": torch.stack([fact[name] for fact in facts], 1) for name in facts[0]}
     light = (AXIS[None, :, None] * dice.between(-0.2, 0.2, count, 1, 1))[:, None]
-    noise = dice.normal(count, 3, 32, 32) * dice.between(0, 0.12, count, 1, 1, 1) ** 1
+    noise = dice.normal(count, 3, 32, 32) * dice.between(0, 0.12, count, 1, 1, 1)
     return ((image + light + noise).clamp(0, 1) - 0.5) * 2, truth
 
 
@@ -238,7 +238,7 @@ def losses(out: dict[str, dict[str, Tensor]], truth: dict[str, Tensor]) -> dict[
         "grain": F.l1_loss(image["grain"][marked], direction(truth["angle"], 2)[marked]) / 2,
         "pitch": F.l1_loss(image["pitch"][marked][:, 0], truth["pitch"][marked]) / 4,
         "number": named(image["number"], truth["number"]),
-        "present": F.binary_cross_entropy_with_logits(image["present"], present) * 10,
+        "present": F.binary_cross_entropy_with_logits(image["present"], present) * 3,
         "figure": named(image["figure"][seen], main["figure"][seen]),
         "middle": F.l1_loss(image["middle"][seen], main["middle"][seen]),
         "turn": F.l1_loss(image["turn"][seen], direction(main["angle"])[seen]) / 2,
@@ -257,22 +257,28 @@ def pretrain(minutes: float, steps: int, rate: float, batch: int, seed: int) -> 
         block.attn.fused_attn = False  # its backward in bf16 is twice as slow as plain matrix products on a CPU
     heads, average = Heads(ARGS["embed_dim"]), copy.deepcopy(model)
     parameters = [*model.parameters(), *heads.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.05, betas=(0.9, 0.98))
+    inner = [p for p in model.blocks.parameters() if p.ndim == 2]
+    rest = [p for p in parameters if all(p is not q for q in inner)]
+    optimizers = [
+        torch.optim.Muon(inner, lr=rate, weight_decay=0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=rate, weight_decay=0.05, betas=(0.9, 0.98)),
+    ]
     started, smoothed = time.monotonic(), {}
     for step in range(steps):
         progress = max(step / steps, (time.monotonic() - started) / (60 * minutes)) if minutes else step / steps
         if progress >= 1:
             break
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = rate * min(1, (step + 1) / 200) * min(1, (1 - progress) / 0.5)
         x, truth = scenes(dice, figures, batch)
         with torch.autocast("cpu", torch.bfloat16):
             out = heads(model.forward_features(x))
         parts = losses(out, truth)
-        optimizer.zero_grad()
         sum(parts.values()).backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         for ours, theirs in zip(average.parameters(), model.parameters(), strict=True):
             ours.data.lerp_(theirs.data, max(1 / (step + 1), 0.005))
         smoothed = {k: 0.98 * smoothed.get(k, float(v.detach())) + 0.02 * float(v.detach()) for k, v in parts.items()}

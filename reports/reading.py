@@ -1,0 +1,160 @@
+"""From a folder of records to what a table may use: unreadable files are named, contradictions are refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from visionpeft.benchmark.record import Record, read, record_files
+
+NOT_SETTINGS = {"seed", "task.group_tasks", "task.suite_tasks", "backbone.name"}
+"""What may differ between the runs of one cell: the seed, names, and how large the suite was at the time."""
+
+
+class LeaderboardError(ValueError):
+    """Records that must not stand in one table; the message names the two files and says where they differ."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record and the name of its file, relative to the store."""
+
+    file: str
+    record: Record
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.record.run["seed"]
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.record.run["task"]["name"]
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 accuracy on the test split, in [0, 1]."""
+        return self.record.scores["test"]
+
+
+def load(root: Path) -> tuple[list[Found], list[str]]:
+    """Read a store.
+
+    Returns:
+        The usable records in the order of their file names, and one line for each file that is left out.
+
+    Raises:
+        LeaderboardError: two records of one run, or an accuracy that is none.
+    """
+    found, skipped = [], []
+    for path in record_files(root):
+        name = path.relative_to(root).as_posix()
+        try:
+            record = read(path)
+            _complete(record)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            what = f"lacks {error}" if isinstance(error, KeyError) else str(error).removeprefix(f"{path}: ")
+            skipped.append(f"{name}: {what}")
+            continue
+        if record.status == "ok" and "test" not in record.scores:
+            skipped.append(f"{name}: has no test score")
+        else:
+            found.append(Found(name, record))
+    _check_accuracies(found)
+    return list(_superseded(found)), skipped
+
+
+def _complete(record: Record) -> None:
+    """Touch everything that tables read; a record without it raises KeyError or TypeError."""
+    run = record.run
+    for key in ("name", "suite", "group", "group_tasks", "suite_tasks"):
+        run["task"][key]
+    for key in ("name", "model", "weights_sha256", "img_size", "mean", "std", "interpolation"):
+        run["backbone"][key]
+    for key in ("name", "epochs", "select", "train_on"):
+        run["recipe"][key]
+    run["seed"], run["method"]["name"], run["data"]["source"]
+    for split in run["data"]["splits"].values():
+        split["size"], split["expected"], split["digest"]
+    record.params.get("trainable"), record.cost.get("seconds_train"), record.scores.get("test")
+
+
+def _check_accuracies(found: Iterable[Found]) -> None:
+    for one in found:
+        value = one.record.scores.get("test")
+        if one.record.status == "ok" and not (isinstance(value, (int, float)) and 0 <= value <= 1):
+            raise LeaderboardError(
+                f"{one.file}: accuracy {value}, expected a number from 0 to 1; repeat that run or take the file away"
+            )
+
+
+def _superseded(found: Iterable[Found]) -> Iterator[Found]:
+    """Yield one record per run id: a success replaces the failures before it; two successes are refused."""
+    by_id: dict[str, Found] = {}
+    for one in sorted(found, key=lambda f: (f.record.status != "ok", f.file)):
+        first = by_id.setdefault(one.record.id, one)
+        if first is not one and one.record.status == "ok":
+            raise LeaderboardError(
+                f"{first.file} and {one.file} are two records of the same run {one.record.id}; keep one of them"
+            )
+    yield from sorted(by_id.values(), key=lambda f: f.file)
+
+
+def check_digests(found: Iterable[Found]) -> None:
+    """Refuse records of one table whose task was another set of examples.
+
+    Raises:
+        LeaderboardError: two digests of one split of one task.
+    """
+    first: dict[tuple[str, str], tuple[str, Found]] = {}
+    for one in found:
+        for name, split in one.record.run["data"]["splits"].items():
+            digest, other = first.setdefault((one.task, name), (split["digest"], one))
+            if digest != split["digest"]:
+                raise LeaderboardError(
+                    f"{other.file} and {one.file} differ in the examples of {one.task}, split {name} "
+                    f"(digests {digest[:8]} and {split['digest'][:8]}); runs on different data are not averaged or "
+                    "compared: take the records of one of the two away"
+                )
+
+
+def check_cell(found: list[Found]) -> None:
+    """Refuse to average runs of one label and task unless they differ in the seed and in nothing else.
+
+    Raises:
+        LeaderboardError: another setting, or a seed that is there twice.
+    """
+    by_seed: dict[int, Found] = {}
+    for one in found:
+        difference = _difference(found[0].record.run, one.record.run)
+        twin = by_seed.setdefault(one.seed, one)
+        if not difference and twin is one:
+            continue
+        other = found[0] if difference else twin
+        raise LeaderboardError(
+            f"{other.file} and {one.file} are both called {one.record.label!r} on {one.task}, "
+            + (f"but {difference}" if difference else f"with the same seed {one.seed}")
+            + "; they are not averaged: take one of the two away, or run all seeds under the same settings"
+        )
+
+
+def _difference(a: Any, b: Any, where: str = "") -> str:
+    """Return in words where two resolved runs first differ, other than in seed and names; empty if nowhere."""
+    if a == b or where in NOT_SETTINGS:
+        return ""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in sorted(a.keys() | b.keys()):
+            inner = _difference(a.get(key), b.get(key), f"{where}.{key}".lstrip("."))
+            if inner:
+                return inner
+        return ""
+    return f"{where} is {a!r} in the first and {b!r} in the second"
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
