@@ -25,6 +25,7 @@ extra  = $(filter-out $(addsuffix =%,$(KNOWN)),$(MAKEOVERRIDES))
 flags  = $(if $(DRY),dry=true) $(if $(RETRY),retry=true) $(if $(SAVE),save=true) $(if $(WANDB),wandb=$(WANDB))
 # the tasks of a suite: all of them, those whose data is there (TASKS=available), or the named ones
 tasks  = $(if $(filter-out available,$(TASKS)),'task=$(TASKS)','task=glob($(1)_*)') $(if $(filter available,$(TASKS)),available=true)
+DEMO   = backbone=vit_pico recipe=demo seed=0 'task=mini_digits,mini_tissue,mini_location'
 run    = $(PY) -m visionpeft.benchmark -m method=$(METHOD) seed=$(SEEDS) $(flags) $(1) $(extra)
 board  = $(if $(DRY),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" $(1))
 

@@ -35,6 +35,7 @@ class Record:
             data: {source, splits: {split: {size, expected, digest, order}}}; digest is order-free over (key, label).
         label: the row's name in tables: the method's name and the settings that differ from its yaml.
         settled: fields of the method after training, where a search changed them; else empty.
+        images: {"trainval" | "test": sha256 over the encoded images in order}: equal digests, equal images.
         scores: {split: top-1 accuracy in [0, 1]}, such as {"test": 0.93}; "val" where the rule used it.
         params: counts of live parameters: {trainable, head, total, merged_total, stored_bytes}; `trainable`
             includes the head, merged_total is null where the method does not merge completely.
@@ -52,6 +53,7 @@ class Record:
     label: str
     schema: int = SCHEMA
     settled: dict[str, Any] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     params: dict[str, int | None] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)

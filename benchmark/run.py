@@ -20,7 +20,7 @@ from torch import nn
 
 from visionpeft.data.loader import Batches
 from visionpeft.data.pixels import pixels
-from visionpeft.data.task import SPLITS, find, load
+from visionpeft.data.task import find, load
 from visionpeft.methods.base import Method
 
 from .adapter import save
@@ -45,7 +45,7 @@ def execute(
     run, store, device = planned.run, Store(options.runs), pick_device(options.device)
     torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
     start = time.perf_counter()
-    splits = {name: open_split(run, options, name, device, on_decode) for name in SPLITS}
+    splits, images = open_splits(run, options, device, on_decode)
     test = splits.pop("test")  # decoded with the others, so that a bad file shows before training; a job never sees it
     job = TrainingJob(run, splits, store.workspace(planned.stem), on_epoch=on_epoch, compiled=options.compile)
     try:
@@ -61,6 +61,7 @@ def execute(
         **planned.asked,
         status="ok",
         settled={} if settled == run.method else dataclasses.asdict(settled),
+        images=images,
         scores={"test": float((classes == test.labels.cpu().numpy()).mean())},
         **observed(job, model, settled, meter, start),
         predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(classes))},
@@ -72,16 +73,23 @@ def execute(
     return record
 
 
-def open_split(
-    run: Run, options: Options, name: str, device: torch.device, on_decode: Callable[[int, int], None]
-) -> Batches:
-    """Return the decoded images and labels of a split."""
-    backbone = resolve(run.backbone)
-    assert backbone.img_size and backbone.mean and backbone.std and backbone.interpolation
-    source = find(run.task, options.data, options.source)
-    split = load(run.task, source, options.data, name)
-    found = pixels(split, backbone.img_size, backbone.interpolation, options.cache, on_decode)
-    return Batches(found.array, split.labels, backbone.mean, backbone.std, device)
+def open_splits(
+    run: Run, options: Options, device: torch.device, on_decode: Callable[[int, int], None]
+) -> tuple[dict[str, Batches], dict[str, str]]:
+    """Return the decoded splits of a task, and the digests of the encoded images they come from."""
+    backbone, source = resolve(run.backbone), find(run.task, options.data, options.source)
+    mean, std = backbone.mean, backbone.std
+    assert backbone.img_size and mean and std and backbone.interpolation
+    splits, images = {}, {}
+    for name in ("trainval", "test"):
+        split = load(run.task, source, options.data, name)
+        found = pixels(split, backbone.img_size, backbone.interpolation, options.cache, on_decode)
+        splits[name], images[name] = Batches(found.array, split.labels, mean, std, device), found.digest
+        if name == "trainval":  # train and val are its two parts
+            n = len(load(run.task, source, options.data, "train"))
+            splits["train"] = Batches(found.array[:n], split.labels[:n], mean, std, device)
+            splits["val"] = Batches(found.array[n:], split.labels[n:], mean, std, device)
+    return splits, images
 
 
 def failure(planned: Planned, job: TrainingJob, error: BaseException) -> Record:

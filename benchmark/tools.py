@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from visionpeft.data.pixels import decode
+from visionpeft.data.decode import decode
 
 from .adapter import load, save_merged
 from .backbone import resolve
@@ -30,7 +30,10 @@ def predict(argv: list[str]) -> int:
     for path in args.images:
         if not path.is_file():
             raise ValueError(f"no image {path}")
-        pixels = torch.from_numpy(decode(path.read_bytes(), backbone.img_size, backbone.interpolation, path))
+        try:
+            pixels = torch.from_numpy(decode(path.read_bytes(), backbone.img_size, backbone.interpolation, True))
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ValueError(f"{path} cannot be read as an image ({error})") from None
         x = (pixels / 255 - torch.tensor(backbone.mean)) / torch.tensor(backbone.std)
         with torch.inference_mode():
             chances = model(x.permute(2, 0, 1)[None]).softmax(-1)[0]

@@ -200,7 +200,7 @@ class _Loop:
         self.seconds: list[float] = []
         torch.manual_seed(seed)
         self.learner: nn.Module = model
-        self.batches: Batches | _Features = batches
+        self.batches = batches
         if _only_head_learns(model, method):
             self.learner, self.batches = _on_features(model, batches, precision)
         elif compiled:
@@ -267,28 +267,13 @@ def _random(module: nn.Module) -> bool:
     return type(module).__module__.partition(".")[0] not in ("torch", "timm")
 
 
-class _Features:
-    """What the head sees of every image, in the place of images."""
-
-    def __init__(self, x: Tensor, y: Tensor) -> None:
-        self.x, self.y, self.device = x, y, x.device
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def iterate(self, order: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the features and labels at these indices."""
-        for part in order.to(self.device).split(batch_size):
-            yield self.x[part], self.y[part]
-
-
 @torch.no_grad()
-def _on_features(model: nn.Module, batches: Batches, precision: str) -> tuple[nn.Module, _Features]:
-    """Return the head alone, and the features of every image."""
+def _on_features(model: nn.Module, batches: Batches, precision: str) -> tuple[nn.Module, Batches]:
+    """Return the head alone, and what it sees of every image in the place of images."""
     model.eval()
     with autocast(precision, batches.device):
         found = [
             model.forward_head(model.forward_features(x), pre_logits=True).float()  # type: ignore[operator]
             for x, _ in batches.iterate()
         ]
-    return heads(model)[0], _Features(torch.cat(found), batches.labels)
+    return heads(model)[0], batches.replaced(torch.cat(found))

@@ -59,6 +59,8 @@ class ListFolder(Source):
         object.__setattr__(self, "names", tuple(self.names))
         if not self.names and not self.path:
             raise DataError("ListFolder needs names (folders to look for below the data folder) or a path")
+        if self.lists and not {"train", "val", "test"} <= set(self.lists):
+            raise DataError(f"lists names {', '.join(self.lists)}, expected train, val and test")
 
     def missing(self, root: Path | None) -> str | None:  # noqa: D102
         if not self.path and root is None:
@@ -69,7 +71,7 @@ class ListFolder(Source):
         for folder in folders:
             if folder.is_dir():
                 absent = next(split for split in ("train", "val", "test") if not self._list(folder, split))
-                return f"{folder} has no {' or '.join(self._usual(absent))}"
+                return f"{folder} has no {' or '.join(self._usual(absent))}, expected lists of train, val and test"
         if self.path:
             return f"there is no folder {self.path}"
         wanted = " or ".join(self.names)

@@ -7,34 +7,24 @@ renaming a finished file; a lock per key makes one process decode while its twin
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
-import math
 import os
-import shutil
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import PIL
-from filelock import FileLock, Timeout
 
+from .cache import Shape, appearing, build, lock, open_array, room, sweep
 from .decode import INTERPOLATIONS, decode
 from .task import DataError, Split
 
-VERSION = 1
-"""Raised when a change here or in decode.py can move a pixel."""
 NAMED = 10
 """How many bad images one message names."""
-PARTIAL = ".partial"
-"""Ending of files that are being written."""
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
 
@@ -50,39 +40,6 @@ class Pixels:
 
     array: np.ndarray
     digest: str
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """What a set of images is decoded to."""
-
-    count: int
-    size: int
-    interpolation: str
-    upright: bool
-
-    @property
-    def text(self) -> str:
-        """What, beside the images, decides the pixels."""
-        return f"{VERSION} {PIL.__version__} {self.size} {self.interpolation} {self.upright}"
-
-    @property
-    def array(self) -> tuple[int, int, int, int]:
-        """Shape of the array."""
-        return self.count, self.size, self.size, 3
-
-    @property
-    def bytes(self) -> int:
-        """Size of the pixels."""
-        return math.prod(self.array)
-
-    @property
-    def header(self) -> bytes:
-        """The beginning of the .npy file."""
-        buffer = io.BytesIO()
-        form = {"descr": "|u1", "fortran_order": False, "shape": self.array}
-        np.lib.format.write_array_header_1_0(buffer, form)
-        return buffer.getvalue()
 
 
 def pixels(
@@ -102,7 +59,7 @@ def pixels(
     """
     if interpolation not in INTERPOLATIONS:
         raise DataError(f"interpolation {interpolation!r}, expected one of {', '.join(INTERPOLATIONS)}")
-    shape = _Shape(len(split), size, interpolation, split.upright)
+    shape = Shape(len(split), size, interpolation, split.upright)
     if not split.files and isinstance(first := split.read(0), np.ndarray) and first.shape == (size, size, 3):
         array = np.stack([np.asarray(split.read(i)) for i in range(len(split))])
         return Pixels(array, _digest([hashlib.sha256(_raw(split, i)).digest() for i in range(len(split))]))
@@ -113,101 +70,38 @@ def pixels(
     return _settled(split, shape, cache, entry, progress)
 
 
-def _settled(split: Split, shape: _Shape, cache: Path, entry: Path | None, progress: Progress) -> Pixels:
+def _settled(split: Split, shape: Shape, cache: Path, entry: Path | None, progress: Progress) -> Pixels:
     """Return the pixels named by the images' content, decoding them if nobody has, and note the short way to them."""
     digest = _digest(list(_each(lambda i: hashlib.sha256(_raw(split, i)).digest(), split)))
     key = hashlib.sha256(f"{digest} {shape.text}".encode()).hexdigest()[:32]
-    with _room(cache):
+    with room(cache):
         for folder in (cache / "index", cache / "locks"):
             folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / "locks" / f"{key}.lock"):
-            array = _open(cache, key, shape)
+        with lock(cache, key):
+            array = open_array(cache, key, shape)
             if array is None:
-                _sweep(cache, key)
-                _build(cache, key, shape, _decoded(split, shape, progress))
-                array = _open(cache, key, shape)
+                sweep(cache, key)
+                build(cache, key, shape, _decoded(split, shape, progress))
+                array = open_array(cache, key, shape)
             if entry:
-                with _appearing(cache, key, entry) as file:
+                with appearing(cache, key, entry) as file:
                     file.write(json.dumps({"key": key, "digest": digest}).encode())
     assert array is not None
     return Pixels(array, digest)
 
 
-def _known(cache: Path, entry: Path, shape: _Shape) -> Pixels | None:
+def _known(cache: Path, entry: Path, shape: Shape) -> Pixels | None:
     """Return the pixels that an index entry leads to, or None if it is absent or leads nowhere."""
     try:
         found = json.loads(entry.read_bytes())
         key, digest = str(found["key"]), str(found["digest"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    array = _open(cache, key, shape)
+    array = open_array(cache, key, shape)
     return None if array is None else Pixels(array, digest)
 
 
-def _open(cache: Path, key: str, shape: _Shape) -> np.ndarray | None:
-    """Map a cache file, or return None if it is absent, cut short or no such array."""
-    path, header = cache / f"{key}.npy", shape.header
-    try:
-        with path.open("rb") as file:
-            if file.read(len(header)) != header or path.stat().st_size != len(header) + shape.bytes:
-                return None
-    except OSError:
-        return None
-    return np.memmap(path, np.uint8, "r", offset=len(header), shape=shape.array)
-
-
-def _build(cache: Path, key: str, shape: _Shape, images: Iterator[np.ndarray]) -> None:
-    """Write a cache file; call with the key's lock held."""
-    free = shutil.disk_usage(cache).free
-    if shape.bytes > free:
-        raise DataError(_no_room(cache, f"{_size(shape.bytes)} needed, {_size(free)} free"))
-    with _appearing(cache, key, cache / f"{key}.npy") as file:
-        file.write(shape.header)
-        for image in images:
-            file.write(image.tobytes())
-
-
-@contextlib.contextmanager
-def _appearing(cache: Path, key: str, target: Path) -> Iterator[BinaryIO]:
-    """Write a file that appears whole or not at all; call with the key's lock held."""
-    handle, name = tempfile.mkstemp(suffix=PARTIAL, prefix=f"{key}.", dir=cache)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, target)  # noqa: PTH105
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _sweep(cache: Path, key: str) -> None:
-    """Remove what killed processes left half written: files whose lock nobody else holds."""
-    for path in cache.glob(f"*{PARTIAL}"):
-        owner = path.name.partition(".")[0]
-        lock = contextlib.nullcontext() if owner == key else FileLock(cache / "locks" / f"{owner}.lock", 0)
-        with contextlib.suppress(Timeout), lock:
-            path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _room(cache: Path) -> Iterator[None]:
-    """Turn a full disk or a folder that cannot be written into a message."""
-    try:
-        yield
-    except OSError as error:
-        raise DataError(_no_room(cache, error.strerror or str(error))) from None
-
-
-def _no_room(cache: Path, why: str) -> str:
-    return f"decoded images cannot be kept in {cache}: {why}; name another folder with VISIONPEFT_CACHE"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def _decoded(split: Split, shape: _Shape, progress: Progress) -> Iterator[np.ndarray]:
+def _decoded(split: Split, shape: Shape, progress: Progress) -> Iterator[np.ndarray]:
     """Yield the images in order, decoded."""
 
     def work(i: int) -> np.ndarray:
@@ -269,7 +163,7 @@ def _digest(digests: list[bytes]) -> str:
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
-def _fingerprint(split: Split, shape: _Shape) -> str:
+def _fingerprint(split: Split, shape: Shape) -> str:
     """Return a digest of the files as the disk lists them; their bytes are not read."""
     lines = [shape.text]
     for path in split.files:

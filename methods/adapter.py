@@ -7,7 +7,7 @@ frozen, which in Houlsby's text are trained too.
 
 Init: Houlsby's, weights normal(0, .01) cut at two standard deviations, biases 0: near the identity, not at it. NOAH's
 code writes another one, which timm's constructor overwrites, so its rows start from normal(0, .02).
-Reference code: ZhangYuanhan-AI/NOAH.
+Compared with ZhangYuanhan-AI/NOAH @ e9c55f3, and for the placement with visinf/adapter_plus @ 191c4ab.
 """
 
 from __future__ import annotations
@@ -57,8 +57,10 @@ class Adapter(Method):
                 for linear in (bottleneck.down, bottleneck.up):
                     nn.init.trunc_normal_(linear.weight, std=STD, a=-2 * STD, b=2 * STD)
                     nn.init.zeros_(linear.bias)
-                name = BRANCHES[branch]
-                setattr(block, name, Serial(getattr(block, name), bottleneck))
+                drop_path = getattr(block, BRANCHES[branch])
+                if isinstance(drop_path, Serial):
+                    raise ValueError("the blocks are already adapted (Serial); inject one method once")
+                setattr(block, BRANCHES[branch], Serial(drop_path, bottleneck).train(block.training))
 
 
 class Bottleneck(nn.Module):
@@ -69,11 +71,10 @@ class Bottleneck(nn.Module):
         width = like.shape[0]
         if bottleneck > width:
             raise ValueError(f"bottleneck {bottleneck} is above the model's width {width}")
-        kw = {"device": like.device, "dtype": like.dtype}
-        self.down = nn.Linear(width, bottleneck, **kw)
+        self.down = nn.Linear(width, bottleneck, device=like.device, dtype=like.dtype)
         self.activation = activation
         self.drop = nn.Dropout(dropout)
-        self.up = nn.Linear(bottleneck, width, **kw)
+        self.up = nn.Linear(bottleneck, width, device=like.device, dtype=like.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) -> (..., width)."""

@@ -1,9 +1,9 @@
 """AdaptFormer (Chen et al., NeurIPS 2022, arXiv 2205.13535): a bottleneck parallel to the MLP.
 
-x <- x + DP(MLP(norm(x))) + s (W_u dropout(relu(W_d x + b_d)) + b_u), with x after the attention. As in the authors' image
-code the bottleneck reads the un-normalised x (the paper's equation has a norm there) and stands outside drop-path.
+x <- x + DP(MLP(norm(x))) + s (W_u dropout(relu(W_d x + b_d)) + b_u), with x after the attention. As in the authors'
+image code the bottleneck reads the un-normalised x (the paper's equation has a norm there), outside drop-path.
 Init: W_d Kaiming-uniform (a = sqrt 5), all else 0, so it starts at the identity. Count on ViT-B/16 at h = 8: 156,768.
-Not linear, so nothing can be merged. Reference code: ShoufaChen/AdaptFormer.
+Not linear, so nothing can be merged. Compared with ShoufaChen/AdaptFormer @ 6967d67.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class AdaptFormer(Method):
         blocks = transformer_blocks(model, "adaptformer")
         freeze(model)
         for i, block in enumerate(blocks):
-            parallel = Bottleneck(block.norm1.weight, self.bottleneck, nn.ReLU(), self.dropout)  # type: ignore[union-attr, arg-type]
+            parallel = Bottleneck(block.norm1.weight, self.bottleneck, nn.ReLU(), self.dropout)
             nn.init.kaiming_uniform_(parallel.down.weight, a=math.sqrt(5))
             for start_at_zero in (parallel.down.bias, parallel.up.weight, parallel.up.bias):
                 nn.init.zeros_(start_at_zero)
-            blocks[i] = ParallelBlock(block, parallel, self.scale)  # type: ignore[arg-type]
+            blocks[i] = ParallelBlock(block, parallel, self.scale).train(block.training)
 
 
 class ParallelBlock(Block):

@@ -1,15 +1,15 @@
 """FacT (Jie and Deng, AAAI 2023, arXiv 2212.03145): all weight changes of a ViT as one factorised tensor.
 
-The D x D matrices of the blocks (q, k, v, proj, the M / D blocks of fc1 and those of fc2: 12 per block, 144 on ViT-B/16)
-share U (r, D) and V (D, r); each has a core Sigma (r, r): Delta W = s V Sigma U, with dropout before V. fc1 has D-wide
-blocks of outputs, fc2 of inputs, whose changes add up.
+The D x D matrices of the blocks (q, k, v, proj, the M / D parts of fc1 and those of fc2: 12 per block, 144 on
+ViT-B/16) share U (r, D) and V (D, r); each has a core Sigma (r, r): Delta W = s V Sigma U, with dropout before V. fc1
+is cut along its outputs, fc2 along its inputs.
 
-Tensor train: each core is a parameter. Count 2 D r + 144 r^2 on ViT-B/16, at r = 16 61,440. Init U and cores as a linear
-layer's (uniform +-1 / sqrt(inputs)), V 0.
+Tensor train: each core is a parameter. Count 2 D r + 144 r^2 on ViT-B/16, at r = 16 61,440. Init: U and cores as a
+linear layer's (uniform +-1 / sqrt(inputs)), V 0.
 Tucker: all cores come from C (r, r, r) and P (r, 144), S_m = sum_k C[:, :, k] P[k, m], used as right factors
-(Sigma_m = S_m^T). Count 2 D r + 144 r + r^3, at r = 32 86,528. Init C and P Xavier-uniform. The cores of an MLP layer are
-flattened with the index of the block running fastest, as in the authors' code: Sigma (4r, r) of fc1 and (r, 4r) of fc2.
-Reference code: JieShibo/PETL-ViT.
+(Sigma_m = S_m^T). Count 2 D r + 144 r + r^3, at r = 32 86,528. Init: C and P Xavier-uniform, U and V as above. The
+cores of an MLP layer are flattened with the index of the part running fastest, as in the authors' code.
+Compared with JieShibo/PETL-ViT @ 026e4f1.
 """
 
 from __future__ import annotations
@@ -87,14 +87,14 @@ def share(model: nn.Module, form: type[TensorTrain] | type[Tucker], method: FacT
     """Give `model` shared factors, as its child `fact`, and the linear layers of its blocks changes made of them."""
     blocks = transformer_blocks(model, "fact")
     like = blocks[0].norm1.weight
-    if method.rank > len(like):  # type: ignore[arg-type]
-        raise ValueError(f"rank {method.rank} is above the model's width {len(like)}")  # type: ignore[arg-type]
-    cores = form(like, method.rank, places(blocks, len(like)))  # type: ignore[arg-type]
-    factors = Factors(like, method.rank, cores)  # type: ignore[arg-type]
+    if method.rank > len(like):
+        raise ValueError(f"rank {method.rank} is above the model's width {len(like)}")
+    cores = form(like, method.rank, places(blocks, len(like)))
+    factors = Factors(like, method.rank, cores)
     freeze(model)
     numbers = itertools.count()
     swap(blocks, ORDERS, lambda base: FacTLinear(base, factors, next(numbers), method))
-    model.fact = factors
+    model.fact = factors.train(model.training)
 
 
 def places(blocks: nn.Sequential, width: int) -> list[Place]:
@@ -170,6 +170,8 @@ class FacTLinear(nn.Linear):
 
     The factors are reached through a plain attribute, so that their parameters belong to `model.fact` alone.
     """
+
+    factors: Factors
 
     def __init__(self, base: nn.Linear, factors: Factors, number: int, method: FacTTT | FacTTK) -> None:
         adopt(self, base)

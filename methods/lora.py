@@ -2,6 +2,7 @@
 
 A starts Kaiming-uniform (a = sqrt 5), B at zero. `q`, `k` and `v` name the row thirds of a fused `qkv` layer, each with
 a pair of its own. The scale is a field of its own instead of alpha / rank, so that changing the rank changes one thing.
+Compared with microsoft/LoRA @ c4593f0, and for a pair shared by the whole qkv with ZhangYuanhan-AI/NOAH @ e9c55f3.
 """
 
 from __future__ import annotations

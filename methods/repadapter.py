@@ -1,9 +1,10 @@
-"""RepAdapter (Luo et al., 2023, arXiv 2302.08106): f(h) = h + s (B dropout(A h + b_A) + b_B) in front of a linear layer.
+"""RepAdapter (Luo et al., 2023, arXiv 2302.08106): h + s (B dropout(A h + b_A) + b_B) in front of a linear layer.
 
-A (r, D), B (D, r) block-diagonal with g groups, no activation, so f folds into the layer behind it: W' = W (I + s B A),
-b' = b + s W (B b_A + b_B). It stands between norm1 and qkv and between norm2 and fc1. Init: A Xavier-uniform, all else 0.
+A (r, D), B (D, r) block-diagonal with g groups, no activation, so it folds into the layer behind it:
+W' = W (I + s B A), b' = b + s W (B b_A + b_B). It stands between norm1 and qkv and between norm2 and fc1. Init: A
+Xavier-uniform, all else 0. `up_groups` is the paper's number of groups.
 Count on ViT-B/16 at r = 8, g = 2: 239,808, of which 221,184 are weights (the published .22 M).
-Reference code: luogen1996/RepAdapter.
+Compared with luogen1996/RepAdapter @ 360992f.
 """
 
 from __future__ import annotations
@@ -24,29 +25,30 @@ class RepAdapter(Method):
 
     Attributes:
         bottleneck: r.
-        groups: g, into which B is cut; divides the bottleneck and the layer's width.
+        up_groups: g, into which B is cut; divides the bottleneck and the layer's width.
         scale: s.
         targets: the linear layers that get one in front.
         dropout: before B while training.
     """
 
     bottleneck: int = 8
-    groups: int = 2
+    up_groups: int = 2
     scale: float = 1.0
     targets: tuple[str, ...] = ("qkv", "fc1")
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        positive(bottleneck=self.bottleneck, groups=self.groups, scale=self.scale)
+        positive(bottleneck=self.bottleneck, up_groups=self.up_groups, scale=self.scale)
         fraction(dropout=self.dropout)
-        if self.bottleneck % self.groups:
-            raise ValueError(f"bottleneck {self.bottleneck} cannot be cut into {self.groups} groups")
+        if self.bottleneck % self.up_groups:
+            raise ValueError(f"bottleneck {self.bottleneck} cannot be cut into {self.up_groups} groups")
         if not self.targets:
             raise ValueError("targets is empty; name at least one linear layer")
 
     def inject(self, model: nn.Module) -> None:  # noqa: D102
         freeze(model)
-        swap(model, self.targets, lambda base: RepLinear(base, self.bottleneck, self.groups, self.scale, self.dropout))
+        size = self.bottleneck, self.up_groups
+        swap(model, self.targets, lambda base: RepLinear(base, *size, self.scale, self.dropout))
 
 
 class RepLinear(nn.Linear):

@@ -3,13 +3,13 @@
 z is the output of the patch embedding, of each linear layer and each of the two norms of a block, and of the last norm;
 gamma and beta have one entry per channel. Init: gamma ~ N(1, .02), beta ~ N(0, .02), so that the start is near the
 pretrained model but not at it. Count on ViT-B/16: 205,824. All of it folds into the operation before it. The key third
-of beta after qkv is inert (softmax does not feel it). Reference code: dongzelian/SSF.
+of beta after qkv is inert (softmax does not feel it). Compared with dongzelian/SSF @ e94e0e7.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -96,12 +96,11 @@ class ScaledLayerNorm(nn.LayerNorm):
         return plain(nn.LayerNorm, self, self.gamma * self.weight)
 
 
-def plain(kind: type[L], layer: L, weight: Tensor) -> L:
+def plain(kind: type[L], layer: Any, weight: Tensor) -> L:
     """Return `layer` as a stock `kind` with this weight and the bias gamma * b + beta."""
-    gamma, beta, bias = layer.gamma, layer.beta, layer.bias
     stock = kind.__new__(kind)
     adopt(stock, layer)
     del stock.gamma, stock.beta
     stock.weight = nn.Parameter(weight)
-    stock.bias = nn.Parameter(beta.clone() if bias is None else gamma * bias + beta)
+    stock.bias = nn.Parameter(layer.beta if layer.bias is None else layer.gamma * layer.bias + layer.beta)
     return stock

@@ -8,7 +8,7 @@ layers it has a method `fold()`, which returns the equivalent plain module, or N
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from timm.models.vision_transformer import Block
@@ -64,13 +64,13 @@ def swap(
         if foreign(layers[name]):
             raise ValueError(f"{name} is already adapted ({type(layers[name]).__name__}); inject one method once")
         try:
-            model.set_submodule(name, wrap(layers[name]))
+            model.set_submodule(name, wrap(layers[name]).train(layers[name].training))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
 
 
-def transformer_blocks(model: nn.Module, who: str) -> nn.Sequential:
-    """Return `model.blocks`, if they are stock pre-norm blocks of a timm VisionTransformer.
+def transformer_blocks(model: nn.Module, who: str) -> Any:
+    """Return `model.blocks`, a Sequential, if they are stock pre-norm blocks of a timm VisionTransformer.
 
     Raises:
         ValueError: they are not; the message names `who` asked for them and what the model has.
@@ -93,7 +93,7 @@ def merge(model: nn.Module) -> bool:
     for name, module in list(model.named_modules()):
         if not hasattr(module, "fold"):
             continue
-        plain = module.fold()  # type: ignore[operator]
+        plain = module.fold()
         parent, _, leaf = name.rpartition(".")
         if plain is None:
             delattr(model.get_submodule(parent), leaf)

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from visionpeft.benchmark.record import Record, read, record_files
 
 NOT_SETTINGS = {"seed", "task.group_tasks", "task.suite_tasks", "backbone.name"}
 """What may differ between the runs of one cell: the seed, names, and how large the suite was at the time."""
+
+Kind = type | tuple[type, ...]
+SPLIT: dict[str, Kind] = {"size": int, "expected": (int, NoneType), "digest": str}
+NEEDED: dict[str, dict[str, Kind]] = {
+    "task": {"name": str, "suite": str, "group": str, "group_tasks": int, "suite_tasks": int},
+    "method": {"name": str},
+    "backbone": {
+        "name": str,
+        "model": str,
+        "weights_sha256": (str, NoneType),
+        "img_size": int,
+        "mean": list,
+        "std": list,
+        "interpolation": str,
+    },
+    "recipe": {"name": str, "epochs": int, "select": str, "train_on": str},
+    "data": {"source": str, "splits": dict},
+}
+"""What tables read of a resolved run, and its types."""
 
 
 class LeaderboardError(ValueError):
@@ -57,36 +78,48 @@ def load(root: Path) -> tuple[list[Found], list[str]]:
             record = read(path)
             _complete(record)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            what = f"lacks {error}" if isinstance(error, KeyError) else str(error).removeprefix(f"{path}: ")
+            what = (
+                f"lacks {error}"
+                if isinstance(error, KeyError)
+                else str(error).replace(f"{root}/", "").removeprefix(f"{name}: ")
+            )
             skipped.append(f"{name}: {what}")
             continue
         if record.status == "ok" and "test" not in record.scores:
             skipped.append(f"{name}: has no test score")
         else:
-            found.append(Found(name, record))
+            found.append(Found(name, dataclasses.replace(record, curve=[], notes={})))  # long, and in no table
     _check_accuracies(found)
     return list(_superseded(found)), skipped
 
 
 def _complete(record: Record) -> None:
-    """Touch everything that tables read; a record without it raises KeyError or TypeError."""
-    run = record.run
-    for key in ("name", "suite", "group", "group_tasks", "suite_tasks"):
-        run["task"][key]
-    for key in ("name", "model", "weights_sha256", "img_size", "mean", "std", "interpolation"):
-        run["backbone"][key]
-    for key in ("name", "epochs", "select", "train_on"):
-        run["recipe"][key]
-    run["seed"], run["method"]["name"], run["data"]["source"]
-    for split in run["data"]["splits"].values():
-        split["size"], split["expected"], split["digest"]
-    record.params.get("trainable"), record.cost.get("seconds_train"), record.scores.get("test")
+    """Check that a record has all that tables read.
+
+    Raises:
+        KeyError: something is not there.
+        TypeError: something is of another type.
+    """
+    for section, names in NEEDED.items():
+        for name, kind in names.items():
+            _of_kind(record.run[section][name], kind, f"run.{section}.{name}")
+    for name, split in record.run["data"]["splits"].items():
+        for key, kind in SPLIT.items():
+            _of_kind(split[key], kind, f"run.data.splits.{name}.{key}")
+    _of_kind(record.run["seed"], int, "run.seed")
+    for name, kind in {"label": str, "error": str, "params": dict, "cost": dict, "scores": dict}.items():
+        _of_kind(getattr(record, name), kind, name)
+
+
+def _of_kind(value: object, kind: Kind, where: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{where} is {value!r:.60}, which tables cannot read")
 
 
 def _check_accuracies(found: Iterable[Found]) -> None:
     for one in found:
         value = one.record.scores.get("test")
-        if one.record.status == "ok" and not (isinstance(value, (int, float)) and 0 <= value <= 1):
+        if one.record.status == "ok" and not (is_number(value) and 0 <= value <= 1):
             raise LeaderboardError(
                 f"{one.file}: accuracy {value}, expected a number from 0 to 1; repeat that run or take the file away"
             )

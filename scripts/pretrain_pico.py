@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 ARGS = {"img_size": 32, "patch_size": 4, "embed_dim": 128, "depth": 6, "num_heads": 4}
-FIGURES, TEXTURES, MOST = 128, 13, 12
+FIGURES, TEXTURES, MOST = 48, 13, 12
 AXIS = (torch.arange(32) + 0.5) / 16 - 1
 DIRECTED = (1, 3, 4, 5, 9, 10, 11, 12)
 """Textures whose direction and pitch can be told."""
@@ -63,7 +63,7 @@ def atlas(dice: Dice, side: int = 64) -> Tensor:
         corners = 3 + index // 3 % 6
         wedge = math.pi / corners
         regular = 0.7 * math.cos(wedge) / torch.cos((angle % (2 * wedge)) - wedge)
-        depth = (regular if index < 18 else outline) - radius
+        depth = (regular if index < 12 else outline) - radius
         if kind == 1 or kind == 2:
             joints = dice.between(-0.85, 0.85, 3 + index % 4, 2)
             width = float(dice.between(0.08, 0.2, 1))
@@ -73,6 +73,20 @@ def atlas(dice: Dice, side: int = 64) -> Tensor:
             depth = torch.minimum(depth, 0.16 - depth)
         figures.append((depth * 12 + 0.5).clamp(0, 1))
     return torch.stack(figures)[:, None]
+
+
+def pointing(figures: Tensor) -> Tensor:
+    """Return the direction (FIGURES,) of each figure's longer axis, towards the end where it tapers off."""
+    side = figures.shape[-1]
+    mass = figures[:, 0] / figures.sum((1, 2, 3))[:, None, None]
+    axis = torch.linspace(-1.25, 1.25, side)
+    x = axis - (mass.sum(1) * axis).sum(1, keepdim=True)
+    y = axis - (mass.sum(2) * axis).sum(1, keepdim=True)
+    xx, yy = (mass.sum(1) * x**2).sum(1), (mass.sum(2) * y**2).sum(1)
+    xy = torch.einsum("nyx,ny,nx->n", mass, y, x)
+    angle = torch.atan2(2 * xy, xx - yy) / 2
+    along = x[:, None, :] * angle.cos()[:, None, None] + y[:, :, None] * angle.sin()[:, None, None]
+    return angle + math.pi * ((mass * along**3).sum((1, 2)) < 0)
 
 
 def _line(x: Tensor, y: Tensor, a: Tensor, b: Tensor, width: float) -> Tensor:
@@ -144,29 +158,33 @@ def scenes(dice: Dice, figures: Tensor, count: int) -> tuple[Tensor, dict[str, T
     number = torch.where(crowd < 0.45, 1, torch.where(crowd < 0.9, dice.pick(MOST - 1, count) + 2, 0))
     alike = dice.between(0, 1, count) < 0.3
     owner = torch.full((count, 8, 8), -1)
+    points = pointing(figures)
     facts, common = [], (dice.pick(FIGURES, count), colours(dice, count, mean))
     for turn in range(MOST):
+        free = dice.between(0, 1, count) < 0.4
         fact = {
             "figure": torch.where(alike, common[0], dice.pick(FIGURES, count)),
-            "angle": dice.between(0, 2 * math.pi, count),
+            "angle": dice.between(-1, 1, count) * torch.where(free, math.pi, 0.4),
             "size": torch.where(number > 1, dice.between(0.13, 0.36, count), dice.between(0.2, 0.9, count)),
         }
         reach = (1.05 - fact["size"]).clamp_min(0.15)[:, None]
         fact["middle"] = dice.between(-1, 1, count, 2) * reach
-        opacity = place(dice, figures, fact) * (turn < number)[:, None, None]
+        there = (turn < number).nonzero()[:, 0]
+        opacity = torch.zeros(count, 32, 32)
+        opacity[there] = place(dice, figures, {name: value[there] for name, value in fact.items()})
         fact["colour"] = torch.where(alike[:, None], common[1], colours(dice, count, mean))
         paint = fact["colour"][..., None, None].expand(-1, -1, 32, 32)
         filled = (dice.between(0, 1, count) < 0.25)[:, None, None, None]
         paint = torch.where(filled, paint + (field.roll(1, 0)[:, None] - 0.5) * 0.5, paint)
         image = image + (paint - image) * (opacity * dice.between(0.7, 1, count, 1, 1))[:, None]
         owner[F.avg_pool2d(opacity[:, None], 4)[:, 0] > 0.35] = turn
-        facts.append(fact)
+        facts.append(fact | {"points": fact["angle"] + points[fact["figure"]]})
         if turn + 1 >= int(number.max()):
             break
     truth |= {"number": number, "owner": owner.flatten(1), "clean": F.avg_pool2d(image, 4).flatten(2).mT}
     truth |= {f"of_{name}": torch.stack([fact[name] for fact in facts], 1) for name in facts[0]}
     light = (AXIS[None, :, None] * dice.between(-0.2, 0.2, count, 1, 1))[:, None]
-    noise = dice.normal(count, 3, 32, 32) * dice.between(0, 0.12, count, 1, 1, 1)
+    noise = dice.normal(count, 3, 32, 32) * dice.between(0, 0.08, count, 1, 1, 1)
     return ((image + light + noise).clamp(0, 1) - 0.5) * 2, truth
 
 
@@ -182,10 +200,10 @@ def place(dice: Dice, figures: Tensor, fact: dict[str, Tensor]) -> Tensor:
 
 
 WIDTHS = {
-    "patch": {"figure": FIGURES + 1, "middle": 2, "turn": 2, "size": 1, "clean": 3},
+    "patch": {"figure": FIGURES + 1, "middle": 2, "turn": 2, "axis": 2, "size": 1, "clean": 3},
     "image": {
         "texture": TEXTURES, "grain": 2, "pitch": 1, "number": MOST + 1, "present": FIGURES,
-        "figure": FIGURES, "middle": 2, "turn": 2, "size": 1, "colour": 3,
+        "figure": FIGURES, "middle": 2, "turn": 2, "axis": 2, "size": 1, "colour": 3,
     },
 }  # fmt: skip
 
@@ -203,6 +221,29 @@ class Heads(nn.ModuleDict):
             name: dict(zip(WIDTHS[name], value.split(list(WIDTHS[name].values()), -1), strict=True))
             for name, value in out.items()
         }
+
+
+@torch.no_grad()
+def settle(model: nn.Module) -> None:
+    """Start with attention to what is near and alike, which saves a small network most of its plateau.
+
+    Positions get sines of several wavelengths; queries and keys share their weights; values and output are each
+    other's negative transpose (after Trockman and Kolter, "Mimetic initialization of self-attention layers", 2023).
+    """
+    width = ARGS["embed_dim"]
+    waves = math.pi * 2 ** torch.linspace(-1, 2, width // 4)
+    place = AXIS.view(8, 4).mean(1)[:, None] * waves
+    one = torch.cat([place.sin(), place.cos()], 1)
+    rows, columns = one[:, None, :].expand(8, 8, -1), one[None, :, :].expand(8, 8, -1)
+    model.pos_embed[0, 1:] = torch.cat([rows, columns], -1).reshape(64, width) * 0.3
+    for block in model.blocks:
+        query, key, value = block.attn.qkv.weight.chunk(3)
+        for head in range(ARGS["num_heads"]):
+            part = slice(head * 32, head * 32 + 32)
+            nn.init.orthogonal_(query[part])
+            key[part] = query[part]
+        nn.init.orthogonal_(value)
+        block.attn.proj.weight.copy_(-0.5 * value.T)
 
 
 def direction(angle: Tensor, folds: int = 1) -> Tensor:
@@ -231,7 +272,8 @@ def losses(out: dict[str, dict[str, Tensor]], truth: dict[str, Tensor]) -> dict[
     return {
         "patch figure": named(patch["figure"].flatten(0, 1), label),
         "patch middle": F.l1_loss(patch["middle"][covered], (mine["middle"] - centre)[covered]),
-        "patch turn": F.l1_loss(patch["turn"][covered], direction(mine["angle"])[covered]) / 2,
+        "patch turn": F.l1_loss(patch["turn"][covered], direction(mine["points"])[covered]) / 2,
+        "patch axis": F.l1_loss(patch["axis"][covered], direction(mine["points"], 2)[covered]) / 2,
         "patch size": F.l1_loss(patch["size"][covered][:, 0], mine["size"][covered]),
         "patch clean": F.l1_loss(patch["clean"], truth["clean"]),
         "texture": named(image["texture"], truth["texture"]),
@@ -241,7 +283,8 @@ def losses(out: dict[str, dict[str, Tensor]], truth: dict[str, Tensor]) -> dict[
         "present": F.binary_cross_entropy_with_logits(image["present"], present) * 3,
         "figure": named(image["figure"][seen], main["figure"][seen]),
         "middle": F.l1_loss(image["middle"][seen], main["middle"][seen]),
-        "turn": F.l1_loss(image["turn"][seen], direction(main["angle"])[seen]) / 2,
+        "turn": F.l1_loss(image["turn"][seen], direction(main["points"])[seen]) / 2,
+        "axis": F.l1_loss(image["axis"][seen], direction(main["points"], 2)[seen]) / 2,
         "size": F.l1_loss(image["size"][seen][:, 0], main["size"][seen]),
         "colour": F.l1_loss(image["colour"][seen], main["colour"][seen]),
     }
@@ -255,6 +298,8 @@ def pretrain(minutes: float, steps: int, rate: float, batch: int, seed: int) -> 
     model = timm.create_model("vit_tiny_patch16_224", num_classes=0, **ARGS)
     for block in model.blocks:
         block.attn.fused_attn = False  # its backward in bf16 is twice as slow as plain matrix products on a CPU
+    import os
+    if os.environ.get("SETTLE"): settle(model)
     heads, average = Heads(ARGS["embed_dim"]), copy.deepcopy(model)
     parameters = [*model.parameters(), *heads.parameters()]
     inner = [p for p in model.blocks.parameters() if p.ndim == 2]

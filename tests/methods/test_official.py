@@ -3,15 +3,13 @@
 `golden/README.md` says what was run and how tensors are drawn; each mapping says where official tensors go.
 """
 
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from timm.models.vision_transformer import VisionTransformer
+from timm.layers import DropPath
 from torch import Tensor, nn
 
 from visionpeft.methods.adapter import Adapter, Bottleneck
@@ -19,48 +17,19 @@ from visionpeft.methods.adaptformer import AdaptFormer
 from visionpeft.methods.base import Method
 from visionpeft.methods.bitfit import BitFit
 from visionpeft.methods.fact import FacTTK, FacTTT
+from visionpeft.methods.glora import GLoRA, configure
 from visionpeft.methods.lora import LoRA
 from visionpeft.methods.repadapter import RepAdapter
 from visionpeft.methods.ssf import SSF
 from visionpeft.methods.surgery import merge
 from visionpeft.methods.vpt import VPT
 
-GOLDEN = Path(__file__).parent / "golden"
-D, DEPTH, CLASSES = 48, 2, 7
-TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
+from .official import CLASSES, DEPTH, GOLDEN, TOLERANCE, WORDS, D, distance, draw, small_vit
 
 Official = Callable[..., Tensor]
 """(name of the tensor in the authors' model, *its shape) -> its values."""
 Mapping = Callable[[Official], Iterator[tuple[str, Tensor]]]
 """Yields the name and value of each of our parameters."""
-
-
-def draw(name: str, *shape: int, std: float = 1.0, mean: float = 0.0) -> Tensor:
-    z = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
-    return torch.from_numpy(mean + std * z)
-
-
-def backbone_value(name: str, shape: torch.Size) -> Tensor:
-    if name.endswith("bias"):
-        return draw(name, *shape, std=0.2)
-    if "norm" in name:
-        return draw(name, *shape, std=0.2, mean=1.0)
-    std = 0.5 if name in ("cls_token", "pos_embed") else 1.5 / float(np.prod(shape[1:])) ** 0.5
-    return draw(name, *shape, std=std)
-
-
-def small_vit() -> VisionTransformer:
-    vit = VisionTransformer(
-        img_size=32, patch_size=8, embed_dim=D, depth=DEPTH, num_heads=3, num_classes=CLASSES
-    )
-    vit = vit.double()
-    vit.load_state_dict({name: backbone_value(name, value.shape) for name, value in vit.state_dict().items()})
-    return vit.eval()
-
-
-def distance(found: Tensor, golden: np.ndarray) -> float:
-    """Largest difference relative to the largest golden value."""
-    return float(np.abs(found.detach().double().numpy() - golden).max() / np.abs(golden).max())
 
 
 def vpt_shallow(t: Official) -> Iterator[tuple[str, Tensor]]:
@@ -69,7 +38,8 @@ def vpt_shallow(t: Official) -> Iterator[tuple[str, Tensor]]:
 
 def vpt_deep(t: Official) -> Iterator[tuple[str, Tensor]]:
     yield from vpt_shallow(t)
-    yield "blocks.1.prompt", t("transformer.deep_prompt_embeddings", DEPTH - 1, 5, D)[0]
+    for b, prompt in enumerate(t("transformer.deep_prompt_embeddings", DEPTH - 1, 5, D), 1):
+        yield f"blocks.{b}.prompt", prompt
 
 
 def bottlenecks(ours: str, theirs: str, down: str, up: str) -> Mapping:
@@ -153,6 +123,21 @@ def rep(ours: str, theirs: str) -> Mapping:
     return mapping
 
 
+GLORA = {"A_down": "Ad", "A_up": "Au", "B_down": "Bd", "B_up": "Bu", "C_down": "Cd", "C_up": "Cu", "D": "D", "E": "E"}
+
+
+def glora(t: Official) -> Iterator[tuple[str, Tensor]]:
+    for b in range(DEPTH):
+        for name, (ins, outs) in LINEARS.items():
+            shapes = [(outs, 4), (4, ins), (outs, 4), (4, ins), (ins, 4), (4, 1), (outs,), (outs,)]
+            for (ours, theirs), shape in zip(GLORA.items(), shapes, strict=True):
+                yield f"blocks.{b}.{name}.{ours}", t(f"blocks.{b}.{name}.{theirs}", *shape)
+
+
+def each_layer_its_own(model: nn.Module) -> None:
+    configure(model, "-".join(WORDS[(37 * j + 11) % 432] for j in range(4 * DEPTH)))
+
+
 def gelu_instead(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, Bottleneck):
@@ -180,27 +165,24 @@ CASES = {
     "adapter_houlsby": Case(Adapter(bottleneck=8), HOULSBY),
     "adapter_plus": Case(Adapter(bottleneck=8), both(*PLUS), gelu_instead),
     "adaptformer": Case(AdaptFormer(bottleneck=8), bottlenecks("parallel", "adaptmlp", "down_proj", "up_proj")),
-    "lora": Case(LoRA(rank=4, scale=2.0), lora),
+    "lora": Case(LoRA(rank=4, scale=2.0, dropout=0.1), lora),
     "lora_all": Case(LoRA(rank=4, scale=2.0, targets=("qkv", "proj", "fc1", "fc2")), lora_all),
-    "lora_noah": Case(LoRA(rank=4, targets=("qkv",)), lora_noah),
+    "lora_noah": Case(LoRA(rank=4, targets=("qkv",), dropout=0.1), lora_noah),
     "ssf": Case(SSF(), ssf),
     "fact_tt": Case(FacTTT(rank=4, scale=0.7), fact_tt),
     "fact_tk": Case(FacTTK(rank=4, scale=0.7), fact_tk),
-    "repadapter": Case(
-        RepAdapter(scale=0.5), both(rep("attn.qkv", "adapter_attn"), rep("mlp.fc1", "adapter_mlp"))
-    ),
+    "repadapter": Case(RepAdapter(scale=0.5), both(rep("attn.qkv", "adapter_attn"), rep("mlp.fc1", "adapter_mlp"))),
     "repattn": Case(RepAdapter(scale=0.5, targets=("qkv",)), rep("attn.qkv", "adapter_attn")),
+    "glora": Case(GLoRA(rank=4), glora, each_layer_its_own),
 }
 UNMERGEABLE = {n for n in CASES if n.startswith(("vpt", "adapt"))}
 
 
-def adapted(name: str) -> nn.Module:
-    case, model = CASES[name], small_vit()
+def adapted(name: str, drop_path: float = 0.0) -> nn.Module:
+    case, model = CASES[name], small_vit(drop_path)
     case.method.inject(model)
     case.alter(model)
-    values = dict(
-        case.mapping(lambda n, *shape: draw(f"{name}.{n}", *shape, std=0.3, mean=float("ssf_scale" in n)))
-    )
+    values = dict(case.mapping(lambda n, *shape: draw(f"{name}.{n}", *shape, std=0.3, mean=float("ssf_scale" in n))))
     trained = {n for n, p in model.named_parameters() if p.requires_grad and not n.startswith("head")}
     assert set(values) == trained
     with torch.no_grad():
@@ -223,12 +205,25 @@ def test_logits_equal_the_official_ones(name: str, dtype: torch.dtype) -> None:
         assert distance(model(images), golden["merged"]) <= TOLERANCE[dtype]
 
 
+def visible_dropout(x: Tensor, p: float, training: bool, inplace: bool = False) -> Tensor:
+    return x + p * x * x if training and p else x
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "training" in np.load(GOLDEN / f"{name}.npz")])
+def test_dropout_and_drop_path_stand_where_they_do_officially(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.nn.functional, "dropout", visible_dropout)
+    monkeypatch.setattr(DropPath, "forward", lambda self, x: visible_dropout(x, self.drop_prob, self.training))
+    model = adapted(name, drop_path=0.0 if name.startswith("vpt") else 0.1).train()
+    assert distance(model(draw("image", 2, 3, 32, 32)), np.load(GOLDEN / f"{name}.npz")["training"]) <= 1e-9
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_equal_the_official_ones(name: str) -> None:
     golden, model = np.load(GOLDEN / f"{name}.npz"), adapted(name)
     (model(draw("image", 2, 3, 32, 32)) * draw("cotangent", 2, CLASSES)).sum().backward()
     directions = CASES[name].mapping(lambda n, *shape: draw(f"direction.{n}", *shape))
-    slope = sum(float((model.get_parameter(n).grad * value).sum()) for n, value in directions)
+    gradients = ((model.get_parameter(n).grad, value) for n, value in directions)
+    slope = sum(float((gradient * value).sum()) for gradient, value in gradients if gradient is not None)
     assert slope == pytest.approx(float(golden["slope"]), rel=1e-9)
 
 

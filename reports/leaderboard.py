@@ -1,0 +1,94 @@
+"""The leaderboard, a pure function of the records: `python -m visionpeft.reports.leaderboard RUNS_DIR`.
+
+No torch in here or in anything it imports: the table can be rebuilt on any laptop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import markdown, published, terminal, tidy
+from .build import tables
+from .reading import LeaderboardError, load
+from .table import Table
+
+__all__ = ["LeaderboardError", "main", "write"]
+
+
+def write(root: Path, beside_published: bool = False) -> tuple[list[Table], list[str], list[Path]]:
+    """Write leaderboard.csv and .md into a store, and the table beside published figures if asked for.
+
+    Returns:
+        The tables, one line for each file that is not counted, and the files written; nothing is written if there is
+        nothing to tabulate.
+
+    Raises:
+        LeaderboardError: records that must not be averaged.
+    """
+    found, skipped = load(root)
+    made = tables(found)
+    texts = {"leaderboard.md": markdown.page(made, skipped), "leaderboard.csv": tidy.text(made)} if made else {}
+    if beside_published:
+        texts |= {f"leaderboard_published.{end}": text for end, text in published.texts(made).items()}
+    for name, text in texts.items():
+        _replace(root / name, text)
+    return made, skipped, [root / name for name in texts]
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns 0, or 2 with one message if there is no table to make."""
+    parser = argparse.ArgumentParser(prog="visionpeft.reports.leaderboard", description="Tables from records.")
+    parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of records, <suite>/*.json")
+    parser.add_argument("--published", action="store_true", help="also set our rows beside published figures")
+    given = parser.parse_args(argv)
+    if not given.runs.is_dir():
+        return _complain(f"no folder {given.runs}; it appears with the first run, for instance: make demo")
+    try:
+        made, skipped, files = write(given.runs, given.published)
+    except (LeaderboardError, OSError) as error:
+        return _complain(f"no leaderboard: {error}")
+    _show(made, skipped, files)
+    if not made:
+        return _complain(f"no records to tabulate in {given.runs}; a run leaves one there, for instance: make demo")
+    return 0
+
+
+def _show(made: Sequence[Table], skipped: Sequence[str], files: Sequence[Path]) -> None:
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without these signs is no reason to fail
+    try:
+        terminal.show(made, sys.stdout)
+        for name, lines in (("not counted:", skipped), ("written:", files)):
+            if lines:
+                sys.stdout.write("\n  ".join([f"\n{name}", *map(str, lines)]) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough; Python would complain once more at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(message: str) -> int:
+    sys.stderr.write(f"{message}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

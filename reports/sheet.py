@@ -1,0 +1,144 @@
+"""Lays a table out: which columns, what each cell reads, which is best. Markdown and the terminal only draw it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from .table import Cell, Column, Mean, Row, Table
+
+WIDE = 8
+"""With more tasks than this, each group gets a sheet of its own behind a summary."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A cell to draw: its text, what is set small behind it, and whether it is the best of its column."""
+
+    text: str = ""
+    small: str = ""
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A column to draw; `over` is a second header above it, where a group begins."""
+
+    header: str
+    items: tuple[Item, ...]
+    over: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Columns side by side, the first of them the rows' names."""
+
+    title: str
+    strips: tuple[Strip, ...]
+
+
+def sheets(table: Table) -> list[Sheet]:
+    """Return a table's sheets: a single one if it has few tasks, else a summary and one for each group."""
+    names = Strip("method", tuple(Item(row.label) for row in table.rows))
+    added = _numbers("params (M)", table, lambda row: row.params["added"], millions)
+    tasks = {group: _tasks(table, group) for group in table.groups}
+    means = {group: _group_mean(table, group) for group in table.groups}
+    ends = [*_averages(table), *_costs(table)]
+    if len(table.columns) <= WIDE:
+        middle = [strip for g in table.groups for strip in _headed(g, [*tasks[g], *_named(means[g], "mean")])]
+        return [Sheet("", (names, added, *middle, *ends))]
+    summary = Sheet("", (names, added, *(strip for strips in means.values() for strip in strips), *ends))
+    return [summary, *(Sheet(g, (names, *tasks[g], *_named(means[g], "mean"))) for g in table.groups)]
+
+
+def millions(value: float | None) -> str:
+    """Return millions of parameters as text."""
+    return "" if value is None else f"{value:.1f}" if value >= 10 else f"{value:.3f}" if value else "0"
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}x"
+
+
+def _numbers(
+    header: str, table: Table, value: Callable[[Row], float | None], text: Callable[[float | None], str]
+) -> Strip:
+    return Strip(header, tuple(Item(text(value(row))) for row in table.rows))
+
+
+def _costs(table: Table) -> list[Strip]:
+    """Return the columns of parameters and inference; one that nothing was measured for is left out."""
+    strips = [
+        _numbers("with head (M)", table, lambda row: row.params["trainable"], millions),
+        _numbers("merged (M)", table, lambda row: row.params["merged_total"], millions),
+        _numbers("inference", table, lambda row: row.inference, _ratio),
+    ]
+    return [strip for strip in strips if any(item.text for item in strip.items)]
+
+
+def _averages(table: Table) -> list[Strip]:
+    names = [column.name for column in table.columns]
+    groups = _means(table, "mean of groups", names, lambda row: row.mean_of_groups)
+    return groups + _means(table, "mean of tasks", names, lambda row: row.mean_of_tasks)
+
+
+def _group_mean(table: Table, group: str) -> list[Strip]:
+    names = [column.name for column in table.columns if column.group == group]
+    return _means(table, group, names, lambda row: row.groups.get(group))
+
+
+def _means(table: Table, header: str, names: list[str], mean: Callable[[Row], Mean | None]) -> list[Strip]:
+    """Return the column of an average over the named tasks, or none if no row has it."""
+    items = [_item(mean(row), 2) for row in table.rows]
+    same = [all(_comparable(row.cells.get(name), table) for name in names) for row in table.rows]
+    return [Strip(header, _best(items, same))] if any(item.text for item in items) else []
+
+
+def _comparable(cell: Cell | None, table: Table) -> bool:
+    """Whether a cell has the table's seeds, all of them finished."""
+    return cell is not None and cell.clean and cell.seeds == table.seeds
+
+
+def _tasks(table: Table, group: str) -> list[Strip]:
+    return [_task(table, column) for column in table.columns if column.group == group]
+
+
+def _task(table: Table, column: Column) -> Strip:
+    cells = [row.cells.get(column.name) for row in table.rows]
+    items = [_cell(cell, table.seeds) for cell in cells]
+    same = [_comparable(cell, table) for cell in cells]
+    return Strip(column.name + ("‡" if "test" in column.cut else ""), _best(items, same))
+
+
+def _cell(cell: Cell | None, seeds: tuple[int, ...]) -> Item:
+    if cell is None:
+        return Item()
+    item = _item(cell.mean, 1)
+    if cell.done and cell.seeds != seeds:
+        other = f"n={len(cell.seeds)}" if len(cell.seeds) != len(seeds) else f"seeds {' '.join(map(str, cell.seeds))}"
+        item = replace(item, small=f"{item.small} {other}".strip())
+    return replace(item, text=item.text + "†") if cell.failed else item
+
+
+def _item(mean: Mean | None, digits: int) -> Item:
+    if mean is None:
+        return Item()
+    return Item(f"{mean.value:.{digits}f}", "" if mean.half_width is None else f"±{mean.half_width:.{digits}f}")
+
+
+def _best(items: Sequence[Item], comparable: Sequence[bool]) -> tuple[Item, ...]:
+    """Set the best in bold among cells with the same seeds, if there are two; equal as printed is equal."""
+    values = [float(item.text) for item, fair in zip(items, comparable, strict=True) if fair and item.text]
+    best = max(values) if len(values) > 1 else None
+    return tuple(
+        replace(item, bold=fair and bool(item.text) and float(item.text) == best)
+        for item, fair in zip(items, comparable, strict=True)
+    )
+
+
+def _named(strips: list[Strip], header: str) -> list[Strip]:
+    return [replace(strip, header=header) for strip in strips]
+
+
+def _headed(group: str, strips: list[Strip]) -> list[Strip]:
+    return [replace(strips[0], over=group), *strips[1:]]

@@ -1,0 +1,73 @@
+"""One GLoRA layer in all of its 432 configurations against outputs of the authors' code; see `golden/README.md`."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from visionpeft.methods.evolution import FULL
+from visionpeft.methods.glora import GLoRALinear
+
+from .official import GOLDEN, TOLERANCE, WORDS, draw
+
+LAYER = np.load(GOLDEN / "glora_layer.npz")
+OURS = ("A_down", "A_up", "B_down", "B_up", "C_down", "C_up", "D", "E")
+THEIRS = ("Ad", "Au", "Bd", "Bu", "Cd", "Cu", "D", "E")
+
+
+def official(name: str) -> Tensor:
+    shapes = {"Ad": (12, 4), "Au": (4, 8), "Bd": (12, 4), "Bu": (4, 8), "Cd": (8, 4), "Cu": (4, 1)}
+    return draw(f"glora.layer.{name}", *shapes.get(name, (12,)), std=0.5)
+
+
+def layer(word: str, bias: bool = True) -> GLoRALinear:
+    base = nn.Linear(8, 12, bias, dtype=torch.float64)
+    base.weight = nn.Parameter(draw("glora.layer.weight", 12, 8, std=0.4))
+    if bias:
+        base.bias = nn.Parameter(draw("glora.layer.bias", 12, std=0.4))
+    adapted = GLoRALinear(base, 4, word)
+    with torch.no_grad():
+        for ours, theirs in zip(OURS, THEIRS, strict=True):
+            if (parameter := getattr(adapted, ours, None)) is not None:
+                # a layer made for a vector or scalar alone stores the first column or element
+                parameter.copy_(official(theirs)[tuple(slice(size) for size in parameter.shape)])
+    return adapted
+
+
+def worst(found: Tensor, golden: np.ndarray) -> float:
+    """Largest difference relative to the largest golden value, in the worst configuration."""
+    difference = np.abs(found.detach().double().numpy() - golden).max((1, 2))
+    return float((difference / np.abs(golden).max((1, 2))).max())
+
+
+def outputs(x: Tensor, bias: bool, fold: bool, entangled: bool) -> Tensor:
+    full, found = layer(FULL, bias).to(x.dtype), []
+    for word in WORDS:
+        adapted = full if entangled else layer(word, bias).to(x.dtype)
+        adapted.choose(word)
+        found.append((adapted.fold() if fold else adapted)(x))
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("fold", [False, True])
+@pytest.mark.parametrize("entangled", [False, True])
+def test_all_configurations_equal_the_official_ones(dtype: torch.dtype, fold: bool, entangled: bool) -> None:
+    x = draw("glora.layer.input", 3, 8).to(dtype)
+    assert worst(outputs(x, True, fold, entangled), LAYER["outputs"]) <= TOLERANCE[dtype]
+    assert worst(outputs(x[:1], False, fold, entangled), LAYER["outputs_no_bias"]) <= TOLERANCE[dtype]
+
+
+def test_gradients_equal_the_official_ones() -> None:
+    x, cotangent = draw("glora.layer.input", 3, 8), draw("glora.layer.cotangent", 3, 12)
+    full = layer(FULL)
+    tensors = [getattr(full, name) for name in OURS]
+    directions = [draw(f"glora.layer.direction.{n}", *t.shape) for n, t in zip(THEIRS, tensors, strict=True)]
+    for word, golden in zip(WORDS, LAYER["slopes"], strict=True):
+        full.choose(word)
+        loss = (full(x) * cotangent).sum()
+        found = [torch.zeros_like(tensor) for tensor in tensors]
+        if loss.requires_grad:
+            found = list(torch.autograd.grad(loss, tensors, allow_unused=True, materialize_grads=True))
+        slopes = [float((g * d).sum()) for g, d in zip(found, directions, strict=True)]
+        assert slopes == pytest.approx(golden.tolist(), rel=1e-9, abs=1e-10), word

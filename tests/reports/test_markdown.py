@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from visionpeft.reports.build import tables
+from visionpeft.reports.markdown import page
+from visionpeft.reports.reading import load
+
+ALL = {"digits": 0.9, "letters": 0.8, "count": 0.5, "location": 0.3}
+
+
+def drawn(runs) -> str:
+    found, skipped = load(runs.root)
+    return page(tables(found), skipped)
+
+
+def test_the_page_tells_everything_that_holds_for_its_numbers(runs) -> None:
+    runs.suite(ALL, "lora", seeds=(0, 1, 2))
+    runs.suite({task: value - 0.1 for task, value in ALL.items()}, "ssf", seeds=(0, 1, 2))
+    text = drawn(runs)
+    digest = runs.a_run()["data"]["splits"]["test"]["digest"]
+    weights = runs.a_run()["backbone"]["weights_sha256"]
+    for word in (
+        "## mini on vit_pico, recipe vtab", "**3 seeds (0, 1, 2)**", "selection: **last epoch**",
+        "trained on trainval", "100 epochs", f"`{weights[:8]}`", "mean 0.5 0.5 0.5, std 0.5 0.5 0.5", "32 px bicubic",
+        "data: rendered", f"1,000, `{digest[:12]}`", "*mean of groups*", "*mean of tasks*", "Student's t",
+    ):  # fmt: skip
+        assert word in text
+    assert "| lora | 0.295 | **91.0** <sub>±2.5</sub> | **81.0** <sub>±2.5</sub> | **86.00** <sub>±2.48</sub> |" in text
+
+
+def test_every_line_of_a_grid_has_the_same_number_of_cells(runs) -> None:
+    runs.suite(ALL, "lora (targets=[q|v])")
+    runs.add(0.5, label="<b>*x*\n| y |")
+    lines = [line for line in drawn(runs).split("\n\n")[3].splitlines() if line.startswith("|")]
+    assert len(lines) == 4
+    assert {line.replace("\\|", "").count("|") for line in lines} == {lines[1].count("|")}
+    assert "&lt;b&gt;\\*x\\* \\| y \\|" in lines[3]
+
+
+def test_blanks_cuts_and_failures_are_explained(runs) -> None:
+    splits = runs.a_run()["data"]["splits"]
+    splits["test"] |= {"size": 600, "expected": 6149}
+    runs.add(0.5, data__splits=splits)
+    runs.add(None, "letters", seed=2, fields={"status": "oom", "scores": {}, "error": "CUDA out of memory"})
+    text = drawn(runs)
+    assert "- Only 2 of the suite's 4 tasks have runs (natural 2 of 2);" in text
+    assert "- ‡ truncated test set: digits has 600 of 6,149 images" in text
+    assert "- † lora, letters, seed 2: out of memory (CUDA out of memory)" in text
+
+
+def test_rows_with_blank_averages_are_named(runs) -> None:
+    runs.suite(ALL, "lora")
+    runs.add(0.5, label="ssf")
+    runs.add(0.5, label="ssf", seed=1)
+    text = drawn(runs)
+    assert "- Averages are blank where a task is missing or a run failed: ssf." in text
+    assert "- Cells that say n= or seeds have other seeds than the table" in text
+
+
+def test_what_is_not_counted_is_named(runs) -> None:
+    runs.suite(ALL)
+    (runs.root / "mini" / "a--lora--s0--cut.json").write_text("{")
+    assert "## Not counted\n\n- mini/a--lora--s0--cut.json: not readable as JSON" in drawn(runs)
+
+
+def test_another_selection_rule_is_in_the_title(runs) -> None:
+    runs.add(0.5, recipe__select="best_val", recipe__train_on="train")
+    text = drawn(runs)
+    assert "## mini on vit_pico, recipe vtab, best validation epoch" in text and "trained on train," in text
+
+
+def test_several_data_flavours_are_told_by_task(runs) -> None:
+    runs.suite({"letters": 0.5})
+    runs.add(0.5, data__source="sklearn")
+    assert "data: sklearn (digits); rendered (letters)" in drawn(runs)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from visionpeft.benchmark.record import run_id
+from visionpeft.reports.reading import LeaderboardError, check_cell, check_digests, load
+
+
+def test_bad_files_are_named_and_left_out(runs) -> None:
+    good = runs.add(0.5)
+    folder = good.parent
+    (folder / "a--lora--s0--cut.json").write_text('{"schema": 1, "id')
+    (folder / "b--lora--s0--old.json").write_text('{"schema": 7}')
+    (folder / "c--lora--s0--list.json").write_text("[1, 2]")
+    edited = json.loads(good.read_text())
+    edited["run"]["seed"] = 5
+    (folder / "d--lora--s0--edited.json").write_text(json.dumps(edited))
+    (folder / "e--lora--s0--binary.json").write_bytes(b"\xff\xfe\x00")
+    (folder / "g--lora--s0--folder.json").mkdir()
+    (folder / "f--lora--s0--none.json").write_text(json.dumps({**edited, "run": None}))
+    found, skipped = load(runs.root)
+    assert [one.file for one in found] == [good.relative_to(runs.root).as_posix()]
+    assert [line.split(":")[0] for line in skipped] == [
+        f"mini/{name}.json"
+        for name in (
+            "a--lora--s0--cut", "b--lora--s0--old", "c--lora--s0--list", "d--lora--s0--edited",
+            "e--lora--s0--binary", "f--lora--s0--none", "g--lora--s0--folder",
+        )
+    ]  # fmt: skip
+    assert not any(str(runs.root) in line for line in skipped)
+
+
+def test_a_record_that_lacks_what_tables_need_is_left_out(runs) -> None:
+    run = runs.a_run()
+    del run["recipe"]["select"]
+    runs.put(runs.a_record(run=run))
+    assert load(runs.root) == ([], [f"mini/{runs.a_record(run=run).stem}.json: lacks 'select'"])
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "where"),
+    [
+        ("backbone__mean", None, "run.backbone.mean is None"),
+        ("recipe", "vtab", "string indices"),
+        ("data__splits", {"test": {"size": "9", "expected": 9, "digest": "a"}}, "run.data.splits.test.size is '9'"),
+    ],
+)
+def test_a_record_of_other_types_is_left_out(runs, change: str, value: object, where: str) -> None:
+    record = runs.a_record()
+    run = runs.a_run(**{change: value})
+    path = runs.root / "mini" / "digits--lora--s0--x.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({**vars(record), "run": run, "id": run_id(run)}))
+    found, (line,) = load(runs.root)
+    assert not found and where in line
+
+
+def test_a_run_without_a_test_score_is_left_out(runs) -> None:
+    path = runs.add(None, fields={"scores": {"val": 0.9}})
+    assert load(runs.root) == ([], [f"mini/{path.name}: has no test score"])
+
+
+@pytest.mark.parametrize("accuracy", [float("nan"), float("inf"), -0.1, 93.0, "0.5", True, None])
+def test_an_accuracy_that_is_none_is_refused(runs, accuracy) -> None:
+    path = runs.add(0.5, fields={"scores": {"test": accuracy}})
+    with pytest.raises(LeaderboardError, match=f"{path.name}: accuracy .* expected a number from 0 to 1"):
+        load(runs.root)
+
+
+def test_two_records_of_one_run_are_refused(runs) -> None:
+    path = runs.add(0.5)
+    (runs.root / "copy").mkdir()
+    (runs.root / "copy" / path.name).write_text(path.read_text())
+    with pytest.raises(LeaderboardError, match=f"copy/{path.name} and mini/{path.name} are two records"):
+        load(runs.root)
+
+
+def test_a_success_replaces_the_failures_before_it(runs) -> None:
+    runs.add(None, fields={"status": "oom", "scores": {}})
+    runs.add(0.5)
+    found, _ = load(runs.root)
+    assert [one.record.status for one in found] == ["ok"]
+
+
+def found_in(runs):
+    return load(runs.root)[0]
+
+
+def test_other_examples_are_refused_and_both_files_named(runs) -> None:
+    a = runs.add(0.5, label="lora")
+    splits = runs.a_run()["data"]["splits"]
+    splits["test"]["digest"] = "f" * 64
+    b = runs.add(0.6, label="ssf", data__splits=splits)
+    with pytest.raises(LeaderboardError, match="differ in the examples of digits, split test") as error:
+        check_digests(found_in(runs))
+    assert a.name in str(error.value) and b.name in str(error.value)
+
+
+def test_another_order_of_the_same_examples_is_no_other_data(runs) -> None:
+    runs.add(0.5, label="lora")
+    splits = runs.a_run()["data"]["splits"]
+    splits["test"]["order"] = "f" * 64
+    runs.add(0.6, label="ssf", data__splits=splits)
+    check_digests(found_in(runs))
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "words"),
+    [
+        ("recipe__lr", 0.01, "recipe.lr is 0.001 in the first and 0.01 in the second"),
+        ("method__version", 2, "method.version is 1 in the first and 2 in the second"),
+        ("method__fields", {"rank": 4, "label": "lora"}, "method.fields.rank is 8 in the first and 4 in the second"),
+        ("recipe__precision", "bf16", "recipe.precision is 'fp32' in the first and 'bf16' in the second"),
+        ("data__source", "folder", "data.source is 'rendered' in the first and 'folder' in the second"),
+    ],
+)
+def test_one_cell_under_two_settings_is_refused(runs, change: str, value: object, words: str) -> None:
+    a, b = runs.add(0.5), runs.add(0.6, seed=1, **{change: value})
+    with pytest.raises(LeaderboardError) as error:
+        check_cell(found_in(runs))
+    assert all(word in str(error.value) for word in (a.name, b.name, "'lora'", "digits", words))
+
+
+def test_the_size_of_the_suite_at_the_time_is_no_setting(runs) -> None:
+    runs.add(0.5)
+    runs.add(0.6, seed=1, task__suite_tasks=5, backbone__name="another name of the same weights")
+    check_cell(found_in(runs))
+
+
+def test_a_seed_that_is_there_twice_is_refused(runs) -> None:
+    runs.add(0.5)
+    runs.add(0.6, task__suite_tasks=5)  # another id, the same run
+    with pytest.raises(LeaderboardError, match="with the same seed 0"):
+        check_cell(found_in(runs))
