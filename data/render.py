@@ -128,6 +128,13 @@ def clouds(draws: Draws, count: int, cells: int) -> np.ndarray:
     return (rows[:, :, low] * (2 * step - part) + rows[:, :, low + 1] * part) // (4 * step * step)
 
 
+def backdrop(draws: Draws, ground: np.ndarray, drift: int) -> np.ndarray:
+    """Return clouds around one colour per image; `drift` is how far a channel may wander."""
+    image = canvas(ground)
+    blend(image, ground + draws.within(-drift, drift, *ground.shape), clouds(draws, len(ground), 4) >> 2)
+    return image
+
+
 def grain(draws: Draws, image: np.ndarray, strength: int) -> np.ndarray:
     """Return the images as uint8 with roughly bell-shaped noise of up to `strength` grey levels."""
     noise = draws.within(-strength, strength, *image.shape) + draws.within(-strength, strength, *image.shape)

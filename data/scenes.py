@@ -17,6 +17,7 @@ from .render import (
     TURN,
     Draws,
     Field,
+    backdrop,
     blend,
     box,
     canvas,
@@ -43,13 +44,6 @@ class Scene:
     paint: Callable[[Draws, np.ndarray], np.ndarray]
     classes: int
     seed: int
-
-
-def backdrop(draws: Draws, ground: np.ndarray, drift: int) -> np.ndarray:
-    """Return clouds around one colour per image; `drift` is how far a channel may wander."""
-    image = canvas(ground)
-    blend(image, ground + draws.within(-drift, drift, *ground.shape), clouds(draws, len(ground), 4) >> 2)
-    return image
 
 
 BREEDS = np.array(

@@ -138,7 +138,7 @@ class TensorTrain(nn.Module):
         for sigma in self.sigmas:
             nn.init.kaiming_uniform_(sigma, a=math.sqrt(5))
 
-    def forward(self, number: int) -> Tensor:
+    def core(self, number: int) -> Tensor:
         """Return the core of this layer, (outs rank, ins rank)."""
         return self.sigmas[number]
 
@@ -158,7 +158,7 @@ class Tucker(nn.Module):
         nn.init.xavier_uniform_(self.C)
         nn.init.xavier_uniform_(self.P)
 
-    def forward(self, number: int) -> Tensor:
+    def core(self, number: int) -> Tensor:
         """Return the core of this layer, (outs rank, ins rank)."""
         first, outs, ins, order = self.places[number]
         cores = self.C @ self.P[:, first : first + outs * ins]
@@ -181,14 +181,14 @@ class FacTLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
-        U, V, core = self.factors.U, self.factors.V, self.factors.cores(self.number)
+        U, V, core = self.factors.U, self.factors.V, self.factors.cores.core(self.number)
         low = F.linear(x.unflatten(-1, (-1, len(V))), U).flatten(-2)
         low = self.drop(F.linear(low, core).unflatten(-1, (-1, self.rank)))
         return torch.add(super().forward(x), F.linear(low, V).flatten(-2), alpha=self.scale)
 
     def fold(self) -> nn.Linear:
         """Return the plain layer with the change added to each matrix."""
-        U, V, core = self.factors.U, self.factors.V, self.factors.cores(self.number)
+        U, V, core = self.factors.U, self.factors.V, self.factors.cores.core(self.number)
         core = core.unflatten(1, (-1, self.rank)).unflatten(0, (-1, self.rank))
         change = torch.einsum("dr,oris,se->odie", V, core, U).reshape(self.weight.shape)
         return plain_linear(self.weight + self.scale * change, self.bias)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
@@ -69,14 +70,15 @@ class PromptedBlock(Block):
         adopt(self, base)
         self.prefix, self.leaving = prefix, leaving
         self.prompt = prompt
-        self.prompt_drop = nn.Dropout(dropout)
+        self.dropout = dropout
 
     def forward(self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
         """(batch, sequence, width) -> the same, longer by the prompts that entered and did not leave."""
         if attn_mask is not None or is_causal:
             raise ValueError("vpt does not serve attention masks: they say nothing about its prompts")
         if self.prompt is not None:
-            prompt = self.prompt_drop(self.prompt.expand(len(x), -1, -1)).to(x.dtype)
+            # no module of its own: torch's FLOP counter stumbles over modules that are given parameters
+            prompt = F.dropout(self.prompt.expand(len(x), -1, -1), self.dropout, self.training).to(x.dtype)
             x = torch.cat([x[:, : self.prefix], prompt, x[:, self.prefix :]], dim=1)
         x = super().forward(x)
         if self.leaving:

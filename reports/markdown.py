@@ -99,8 +99,10 @@ def _blank(table: Table) -> list[str]:
     if not lacking:
         return []
     if len(table.columns) < table.suite_tasks:
-        have = f"{len(table.columns)} of the suite's {table.suite_tasks} tasks have runs ({', '.join(due.values())})"
-        return [f"Only {have}; a mean of groups, a mean of tasks or a group's mean is given only when it is complete."]
+        have = f"{len(table.columns)} of the suite's {table.suite_tasks} tasks ({', '.join(due.values())})"
+        return [
+            f"Runs on {have}; a mean of groups, a mean of tasks or a group's mean is given only when it is complete."
+        ]
     return [f"Averages are blank where a task is missing or a run failed: {_rows(lacking)}."]
 
 

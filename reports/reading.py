@@ -16,7 +16,8 @@ NOT_SETTINGS = {"seed", "task.group_tasks", "task.suite_tasks", "backbone.name"}
 """What may differ between the runs of one cell: the seed, names, and how large the suite was at the time."""
 
 Kind = type | tuple[type, ...]
-SPLIT: dict[str, Kind] = {"size": int, "expected": (int, NoneType), "digest": str}
+SPLIT: dict[str, Kind] = {"size": int, "expected": (int, NoneType), "digest": str, "order": str}
+OBSERVED = {"label": str, "error": str, "params": dict, "cost": dict, "scores": dict, "images": dict}
 NEEDED: dict[str, dict[str, Kind]] = {
     "task": {"name": str, "suite": str, "group": str, "group_tasks": int, "suite_tasks": int},
     "method": {"name": str},
@@ -107,7 +108,14 @@ def _complete(record: Record) -> None:
         for key, kind in SPLIT.items():
             _of_kind(split[key], kind, f"run.data.splits.{name}.{key}")
     _of_kind(record.run["seed"], int, "run.seed")
-    for name, kind in {"label": str, "error": str, "params": dict, "cost": dict, "scores": dict}.items():
+    for name, kind in {
+        "label": str,
+        "error": str,
+        "params": dict,
+        "cost": dict,
+        "scores": dict,
+        "images": dict,
+    }.items():
         _of_kind(getattr(record, name), kind, name)
 
 
@@ -138,21 +146,34 @@ def _superseded(found: Iterable[Found]) -> Iterator[Found]:
 
 
 def check_digests(found: Iterable[Found]) -> None:
-    """Refuse records of one table whose task was another set of examples.
+    """Refuse records of one table whose task was another set of examples, or the same names with other images.
 
     Raises:
         LeaderboardError: two digests of one split of one task.
     """
-    first: dict[tuple[str, str], tuple[str, Found]] = {}
+    first: dict[tuple[object, ...], tuple[str, Found]] = {}
     for one in found:
-        for name, split in one.record.run["data"]["splits"].items():
-            digest, other = first.setdefault((one.task, name), (split["digest"], one))
-            if digest != split["digest"]:
+        for what, key, digest in _digests(one.record):
+            expected, other = first.setdefault((one.task, what, key), (digest, one))
+            if digest != expected:
                 raise LeaderboardError(
-                    f"{other.file} and {one.file} differ in the examples of {one.task}, split {name} "
-                    f"(digests {digest[:8]} and {split['digest'][:8]}); runs on different data are not averaged or "
+                    f"{other.file} and {one.file} differ in the {what} of {one.task} "
+                    f"(digests {expected[:8]} and {digest[:8]}); runs on different data are not averaged or "
                     "compared: take the records of one of the two away"
                 )
+
+
+def _digests(record: Record) -> Iterator[tuple[str, object, str]]:
+    """Yield what must be equal as (what, where to compare it, digest).
+
+    The digest of a split's encoded images depends on their order, so it is compared where the orders are equal.
+    """
+    splits = record.run["data"]["splits"]
+    for name, split in splits.items():
+        yield f"{name} examples", None, split["digest"]
+    for name, digest in record.images.items():
+        parts = ("train", "val") if name == "trainval" else (name,)
+        yield f"{name} images", tuple(splits.get(part, {}).get("order") for part in parts), digest
 
 
 def check_cell(found: list[Found]) -> None:

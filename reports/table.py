@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from visionpeft.benchmark.record import canonical
+
 from .reading import Found
 from .stats import half_width
 
@@ -29,6 +31,7 @@ class Setting:
 
     suite: str
     model: str
+    model_args: str
     weights: str
     img_size: int
     mean: tuple[float, ...]
@@ -45,6 +48,7 @@ class Setting:
         return cls(
             suite=run["task"]["suite"],
             model=backbone["model"],
+            model_args=canonical(backbone.get("model_args", {})),
             weights=backbone["weights_sha256"] or "none",
             img_size=backbone["img_size"],
             mean=tuple(backbone["mean"]),

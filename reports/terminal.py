@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TextIO
 
 from .markdown import header, marks, title
-from .sheet import Item, Sheet, sheets
+from .sheet import Item, Sheet, Strip, sheets
 from .table import Table
+
+if TYPE_CHECKING:
+    from rich.table import Table as Grid
+
+SPARE = ("merged (M)", "with head (M)", "inference", "params (M)")
+"""Columns that a narrow terminal does without, the first to go first; the files have them all."""
 
 
 def show(tables: Sequence[Table], stream: TextIO) -> None:
@@ -39,26 +46,42 @@ def _plain(item: Item) -> str:
 
 
 def _rich(sheet: Sheet, stream: TextIO) -> bool:
-    """Draw with rich; False where it is not installed."""
+    """Draw with rich as much as fits; False where nothing does or rich is not installed."""
     try:
         from rich.console import Console
-        from rich.markup import escape
-        from rich.table import Table as Grid
     except ImportError:
         return False
-    grid = Grid(box=None, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True, header_style="dim")
-    for i, strip in enumerate(sheet.strips):
-        name = f"{strip.over}\n{strip.header}" if strip.over else strip.header
-        grid.add_column(
-            escape(name), justify="right" if i else "left", no_wrap=i == 0, vertical="bottom", overflow="fold"
-        )
-    for items in zip(*(strip.items for strip in sheet.strips), strict=True):
+    console = Console(file=stream)
+    for strips in _narrower(sheet.strips):
+        grid = _grid(strips)
+        if console.measure(grid, options=console.options.update(width=10_000)).maximum <= console.width:
+            console.print(grid)
+            return True
+    return False
+
+
+def _narrower(strips: Sequence[Strip]) -> Iterator[Sequence[Strip]]:
+    """Yield the columns, then without one and another of `SPARE`, then without intervals."""
+    for left_out in range(len(SPARE) + 1):
+        kept = [strip for strip in strips if strip.header not in SPARE[:left_out]]
+        yield kept
+    yield [replace(strip, items=tuple(replace(item, small="") for item in strip.items)) for strip in kept]
+
+
+def _grid(strips: Sequence[Strip]) -> Grid:
+    from rich.markup import escape
+    from rich.table import Table as Grid
+
+    grid = Grid(box=None, pad_edge=False, header_style="dim")
+    two = any(strip.over for strip in strips)
+    for i, strip in enumerate(strips):
+        header = strip.header.replace(" (M)", "\n(M)").replace("mean of ", "mean of\n")
+        name = f"{strip.over}\n{header}" if two and "\n" not in header else header
+        grid.add_column(escape(name), justify="right" if i else "left", no_wrap=True, vertical="bottom")
+    for items in zip(*(strip.items for strip in strips), strict=True):
         grid.add_row(*(_marked(escape(item.text), item) for item in items))
-    Console(file=stream).print(grid)
-    return True
+    return grid
 
 
 def _marked(text: str, item: Item) -> str:
-    """Return rich markup; no blank before the interval, where a narrow terminal would break the line."""
-    blank = " " if item.small and not item.small.startswith("±") else ""
-    return (f"[bold]{text}[/]" if item.bold else text) + (f"{blank}[dim]{item.small}[/]" if item.small else "")
+    return (f"[bold]{text}[/]" if item.bold else text) + (f" [dim]{item.small}[/]" if item.small else "")

@@ -54,6 +54,7 @@ def _header(table: Table) -> dict[str, Any]:
     return {
         "backbone": _words(table.facts["backbone"]),
         "model": setting.model,
+        "model_args": setting.model_args,
         "weights_sha256": setting.weights,
         "img_size": setting.img_size,
         "mean": _words(setting.mean),

@@ -61,6 +61,11 @@ def test_tables_need_no_torch(module):
 
 
 def test_heavy_packages_are_imported_only_where_used():
-    heavy = ("wandb", "pandas", "tensorflow_datasets", "sklearn", "scipy", "matplotlib")
-    code = f"import sys, visionpeft.benchmark.__main__; sys.exit(any(m in sys.modules for m in {heavy}))"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    """Inside functions, so that a machine without them runs the checkout."""
+    heavy = {"wandb", "pandas", "tensorflow_datasets", "sklearn", "scipy", "matplotlib", "huggingface_hub"}
+    for layer in ("benchmark", "methods", "data"):
+        for file in sorted((ROOT / layer).rglob("*.py")):
+            for node in ast.parse(file.read_text()).body:
+                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                assert not heavy & {name.partition(".")[0] for name in names}, file

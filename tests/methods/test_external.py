@@ -1,13 +1,15 @@
 """A method that lives outside the repository fulfils the same contract, by the same tests."""
 
 import dataclasses
-import importlib.util
+import importlib
 import inspect
-from pathlib import Path
 
 import pytest
+import torch
 
 from visionpeft.methods.base import Method
+
+from . import test_contract as contract
 
 SOURCE = '''
 """Prefix scaling: a learned gain on the branch of each MLP, 1 at the start."""
@@ -46,14 +48,6 @@ class GainLinear(nn.Linear):
 '''
 
 
-def load(name: str, path: Path):
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-contract = load("contract_of_methods", Path(__file__).with_name("test_contract.py"))
 TESTS = {
     name: test
     for name, test in vars(contract).items()
@@ -70,8 +64,8 @@ def gain(tmp_path, monkeypatch) -> Method:
 
 @pytest.mark.parametrize("name", TESTS)
 def test_contract(name, gain, tmp_path):
-    offered = {"method": gain, "variant": "plain", "dtype": contract.torch.float64, "tolerance": 1e-9}
-    offered["tmp_path"] = tmp_path
+    offered = {"method": gain, "variant": "plain", "dtype": torch.float64, "tolerance": 1e-9}
+    offered |= {"tmp_path": tmp_path, "training": False}
     TESTS[name](**{argument: offered[argument] for argument in inspect.signature(TESTS[name]).parameters})
 
 

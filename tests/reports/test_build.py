@@ -98,6 +98,7 @@ def test_a_seed_that_worked_later_is_no_failure(runs) -> None:
         ("backbone__weights_sha256", "0" * 64),
         ("backbone__weights_sha256", None),
         ("backbone__img_size", 64),
+        ("backbone__model_args", {"global_pool": "avg"}),
         ("backbone__mean", [0.485, 0.456, 0.406]),
         ("backbone__std", [0.229, 0.224, 0.225]),
         ("backbone__interpolation", "bilinear"),
@@ -121,7 +122,7 @@ def test_other_examples_in_another_table_are_no_contradiction(runs) -> None:
     runs.add(0.6, data__splits=splits, recipe__name="demo")
     assert len(made(runs)) == 2
     runs.add(0.6, label="ssf", data__splits=splits)
-    with pytest.raises(LeaderboardError, match="differ in the examples"):
+    with pytest.raises(LeaderboardError, match="differ in the test examples"):
         made(runs)
 
 

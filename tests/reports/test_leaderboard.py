@@ -105,8 +105,8 @@ def test_five_thousand_records_in_seconds(runs) -> None:
         run = {"task__suite": "vtab", "task__group": group, "task__group_tasks": size, "task__suite_tasks": 19}
         path = runs.add((n * 7919 % 1000) / 1000, task, f"method_{method}", seed, **run)
         path.write_text(path.read_text().replace('"curve": []', f'"curve": {curve}'))
-    start = time.perf_counter()
+    start = time.process_time()  # not wall time: neighbours on the machine do not count
     (table,), skipped, _ = leaderboard.write(runs.root)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert len(table.rows) == 53 and not skipped
-    assert seconds < 6  # 1.3 s on two quiet cores
+    assert seconds < 6  # about 1.2 where this was written

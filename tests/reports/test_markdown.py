@@ -42,7 +42,7 @@ def test_blanks_cuts_and_failures_are_explained(runs) -> None:
     runs.add(0.5, data__splits=splits)
     runs.add(None, "letters", seed=2, fields={"status": "oom", "scores": {}, "error": "CUDA out of memory"})
     text = drawn(runs)
-    assert "- Only 2 of the suite's 4 tasks have runs (natural 2 of 2);" in text
+    assert "- Runs on 2 of the suite's 4 tasks (natural 2 of 2);" in text
     assert "- ‡ truncated test set: digits has 600 of 6,149 images" in text
     assert "- † lora, letters, seed 2: out of memory (CUDA out of memory)" in text
 

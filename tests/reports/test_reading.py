@@ -44,7 +44,11 @@ def test_a_record_that_lacks_what_tables_need_is_left_out(runs) -> None:
     [
         ("backbone__mean", None, "run.backbone.mean is None"),
         ("recipe", "vtab", "string indices"),
-        ("data__splits", {"test": {"size": "9", "expected": 9, "digest": "a"}}, "run.data.splits.test.size is '9'"),
+        (
+            "data__splits",
+            {"test": {"size": "9", "expected": 9, "digest": "a", "order": "a"}},
+            "run.data.splits.test.size is '9'",
+        ),
     ],
 )
 def test_a_record_of_other_types_is_left_out(runs, change: str, value: object, where: str) -> None:
@@ -93,9 +97,24 @@ def test_other_examples_are_refused_and_both_files_named(runs) -> None:
     splits = runs.a_run()["data"]["splits"]
     splits["test"]["digest"] = "f" * 64
     b = runs.add(0.6, label="ssf", data__splits=splits)
-    with pytest.raises(LeaderboardError, match="differ in the examples of digits, split test") as error:
+    with pytest.raises(LeaderboardError, match="differ in the test examples of digits") as error:
         check_digests(found_in(runs))
     assert a.name in str(error.value) and b.name in str(error.value)
+
+
+def test_the_same_names_with_other_images_are_refused(runs) -> None:
+    runs.add(0.5, label="lora", fields={"images": {"trainval": "a" * 64, "test": "b" * 64}})
+    runs.add(0.6, label="ssf", fields={"images": {"trainval": "c" * 64, "test": "b" * 64}})
+    with pytest.raises(LeaderboardError, match="trainval images of digits .digests aaaaaaaa and cccccccc"):
+        check_digests(found_in(runs))
+
+
+def test_images_in_another_order_cannot_be_compared_and_are_not(runs) -> None:
+    splits = runs.a_run()["data"]["splits"]
+    splits["val"]["order"] = "f" * 64
+    runs.add(0.5, label="lora", fields={"images": {"trainval": "a" * 64}})
+    runs.add(0.6, label="ssf", data__splits=splits, fields={"images": {"trainval": "c" * 64}})
+    check_digests(found_in(runs))
 
 
 def test_another_order_of_the_same_examples_is_no_other_data(runs) -> None:

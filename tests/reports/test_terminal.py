@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import re
+
+import pytest
 
 from visionpeft.reports.build import tables
 from visionpeft.reports.reading import load
@@ -31,9 +34,17 @@ def test_plain_text_is_aligned(runs) -> None:
     assert "mini on vit_pico, recipe vtab" in text and "<sub>" not in text and "**" not in text
 
 
-def test_a_terminal_gets_the_same_figures(runs, monkeypatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+@pytest.mark.parametrize(
+    ("width", "there", "gone"),
+    [
+        (200, ["90.5 ±6.4", "63.00 ±6.35", "natural", "mean of", "1.00x", "merged", "0.295"], []),
+        (120, ["90.5 ±6.4", "63.00 ±6.35"], ["merged"]),
+        (80, ["90.5", "63.00"], ["merged", "±", "…"]),
+        (40, ["90.5", "63.00", "0.295"], ["…"]),  # nothing fits: plain text, which the terminal wraps
+    ],
+)
+def test_a_terminal_gets_what_fits(runs, monkeypatch, width: int, there: list[str], gone: list[str]) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
     runs.suite(ALL, "lora", seeds=(0, 1))
-    text = shown(runs, Terminal())
-    for word in ("lora", "90.5", "±6.4", "mean of groups", "63.00", "natural"):
-        assert word in text
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown(runs, Terminal()))
+    assert all(word in text for word in there) and not any(word in text for word in gone)
