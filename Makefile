@@ -27,7 +27,7 @@ flags  = $(if $(DRY),dry=true) $(if $(RETRY),retry=true) $(if $(SAVE),save=true)
 tasks  = $(if $(filter-out available,$(TASKS)),'task=$(TASKS)','task=glob($(1)_*)') $(if $(filter available,$(TASKS)),available=true)
 DEMO   = backbone=vit_pico recipe=demo seed=0 'task=mini_digits,mini_tissue,mini_location'
 run    = $(PY) -m visionpeft.benchmark -m method=$(METHOD) seed=$(SEEDS) $(flags) $(1) $(extra)
-board  = $(if $(DRY),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" $(1))
+board  = $(if $(DRY),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published)
 
 .PHONY: help setup list demo mini vtab leaderboard test lint types check clean
 .DEFAULT_GOAL := help

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.resources
-import pickle
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -158,11 +157,11 @@ def _create(backbone: Backbone, num_classes: int, drop_path: float, **pretrained
 def _load_state(backbone: Backbone, path: Path, drop_path: float) -> nn.Module:
     try:
         state = load_state_dict(str(path), weights_only=True)
-    except pickle.UnpicklingError:
-        raise ValueError(
-            f"{path} is a pickle that holds more than weights, so it is not loaded; convert it to .safetensors"
-        ) from None
-    except Exception as error:  # safetensors, zip and torch each raise their own kind for a damaged file
+    except Exception as error:  # safetensors, zip, torch and timm each raise their own kind
+        if "weights_only" in str(error).lower():
+            raise ValueError(
+                f"{path} is a pickle that holds more than weights, so it is not loaded; convert it to .safetensors"
+            ) from None
         raise ValueError(f"{path} cannot be read as weights ({type(error).__name__}: {error})") from None
     classifier = timm.get_pretrained_cfg(backbone.model).classifier or "head"
     name = classifier if isinstance(classifier, str) else classifier[0]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import timm
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from .spec import nearest
@@ -102,6 +104,8 @@ class CommandLine:
 
     def _spell(self, word: str) -> str:
         name, equals, _ = word.partition("=")
+        if equals and not word.startswith("-"):
+            _check_syntax(word)
         if word.startswith("-") or not equals or not name.isidentifier() or name in GROUPS or name in self._top():
             return word
         sections = {section: self._fields(section) for section in ("method", "recipe", "backbone")}
@@ -127,6 +131,13 @@ class CommandLine:
             keys = [str(key) for key in (node.method if section == "method" else node) if key != "_target_"]
             common = keys if common is None else [key for key in common if key in keys]
         return common or []
+
+
+def _check_syntax(word: str) -> None:
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        raise ValueError(f"cannot read {word!r} as name=value ({str(error).splitlines()[0]}); quote odd values") from None
 
 
 @lru_cache(maxsize=1)

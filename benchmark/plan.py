@@ -8,7 +8,7 @@ from typing import Any
 
 from visionpeft.data.task import DataError, Source, Task, find, load
 
-from .backbone import describe, outline
+from .backbone import build, describe, outline
 from .record import run_id
 from .spec import Options, Run
 from .train import pick_device, pick_precision
@@ -101,6 +101,7 @@ class _Planner:
         if key not in self._backbones:
             try:
                 self._backbones[key] = describe(run.backbone)
+                build(run.backbone, run.task.num_classes)  # weights that do not fit show now, not after the decoding
             except ValueError as error:
                 self._backbones[key] = error
         return self._backbones[key]

@@ -16,6 +16,8 @@ from typing import Any
 
 SCHEMA = 1
 STATUSES = ("ok", "oom", "diverged")
+BESIDE = (("task", "group_tasks"), ("task", "suite_tasks"), ("backbone", "name"))
+"""What a run says of its surroundings: a new task in a suite, or a backbone's other name, makes no other run."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Record:
 
     Attributes:
         schema: format version of the file, 1.
-        id: first 10 hex digits of sha256 of the canonical JSON of `run`.
+        id: first 10 hex digits of sha256 of the canonical JSON of `run` (but for `BESIDE`).
         status: ok, oom (out of memory) or diverged (non-finite loss); only ok has scores.
         run: what was asked, resolved: {"task", "method", "recipe", "backbone", "data", "seed"} (see below).
             task: {name, suite, group, num_classes, group_tasks, suite_tasks}; the last two say how many tasks a
@@ -70,8 +72,10 @@ class Record:
         return f"{task['name']}--{method['name']}--s{self.run['seed']}--{self.id}"
 
     def to_json(self) -> str:
-        """Return the file's text."""
-        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False) + "\n"
+        """Return the file's text: a line per field, so that it is small and still diffs."""
+        values = dataclasses.asdict(self)
+        lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in values.items())
+        return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 class BadRecord(ValueError):
@@ -84,8 +88,12 @@ def canonical(value: object) -> str:
 
 
 def run_id(run: dict[str, Any]) -> str:
-    """Return the id of a run: 10 hex digits of sha256 over its canonical JSON."""
-    return hashlib.sha256(canonical(run).encode()).hexdigest()[:10]
+    """Return the id of a run: 10 hex digits of sha256 over its canonical JSON, without what is in `BESIDE`."""
+    asked = {key: dict(value) if isinstance(value, dict) else value for key, value in run.items()}
+    for section, key in BESIDE:
+        if isinstance(asked.get(section), dict):
+            asked[section].pop(key, None)
+    return hashlib.sha256(canonical(asked).encode()).hexdigest()[:10]
 
 
 def read(path: Path) -> Record:
@@ -107,8 +115,12 @@ def read(path: Path) -> Record:
         raise BadRecord(f"{path}: {str(error).removeprefix('Record.__init__() ')}") from None
     if record.status not in STATUSES:
         raise BadRecord(f"{path}: status {record.status!r}, expected one of {', '.join(STATUSES)}")
-    if run_id(record.run) != record.id:
-        raise BadRecord(f"{path}: id {record.id} does not match its contents ({run_id(record.run)}); edited by hand?")
+    try:
+        found = run_id(record.run)
+    except (ValueError, AttributeError) as error:
+        raise BadRecord(f"{path}: run is no plain value ({error})") from None
+    if found != record.id:
+        raise BadRecord(f"{path}: id {record.id} does not match its contents ({found}); edited by hand?")
     return record
 
 

@@ -31,8 +31,8 @@ def predict(argv: list[str]) -> int:
         if not path.is_file():
             raise ValueError(f"no image {path}")
         try:
-            pixels = torch.from_numpy(decode(path.read_bytes(), backbone.img_size, backbone.interpolation, True))
-        except (OSError, ValueError, SyntaxError) as error:
+            pixels = torch.tensor(decode(path.read_bytes(), backbone.img_size, backbone.interpolation, upright=True))
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read as an image ({error})") from None
         x = (pixels / 255 - torch.tensor(backbone.mean)) / torch.tensor(backbone.std)
         with torch.inference_mode():

@@ -1,8 +1,7 @@
 """The rendered tasks of the suite `mini`: what each class looks like, (draws, labels) -> (n, 32, 32, 3) uint8.
 
-Each follows the spirit of a task of VTAB: creatures (fine-grained animals), tissue (histology), terrain (aerial
-images), count, location and orientation (CLEVR and dSprites). What does not tell the class (place, size, colours,
-clutter, noise) varies freely, and the classes' ranges overlap a little.
+Each follows the spirit of a task of VTAB: fine-grained animals, histology, aerial images, CLEVR, dSprites. What does
+not tell the class (place, size, colours, clutter, noise) varies freely, and the classes' ranges overlap a little.
 """
 
 from __future__ import annotations
@@ -80,7 +79,8 @@ def creatures(draws: Draws, labels: np.ndarray) -> np.ndarray:
     thin = np.maximum(girth * 2 // 5, 40)
     face = (length + neck, -girth - neck // 2)
     wag = turned(tail, tail * 0, parts[:, 8])
-    limbs = [stroke(at(u, girth // 2), at(u + swing, girth + leg), thin) for u, swing in _gait(draws, length)]
+    gait = zip((-length, -length * 3 // 4, length * 3 // 4, length), draws.within(-70, 70, 4, count), strict=True)
+    limbs = [stroke(at(u, girth // 2), at(u + swing, girth + leg), thin) for u, swing in gait]
     limbs += [
         stroke(at(-length, -girth // 3), at(wag[0] - length, -abs(wag[1]) - girth // 3), thin * 3 // 4),
         stroke(at(length, -girth // 3), at(*face), np.maximum(head * 3 // 4, 40)),
@@ -92,11 +92,6 @@ def creatures(draws: Draws, labels: np.ndarray) -> np.ndarray:
     limbs.append(np.where(wide(BREEDS[labels, 6]) > 0, sharp_ear, round_ear))
     blend(image, contrasting(draws, ground), cover(np.maximum.reduce(limbs)))
     return grain(draws, image, 25)
-
-
-def _gait(draws: Draws, length: np.ndarray) -> list[Field]:
-    swings = draws.within(-70, 70, 4, len(length))
-    return [(length * place // 8, swing) for place, swing in zip((-8, -6, 6, 8), swings, strict=True)]
 
 
 NUCLEI = np.array(

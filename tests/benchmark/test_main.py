@@ -68,7 +68,7 @@ def test_a_bare_name_finds_its_section(command, folders):
     (record,) = records(folders)
     assert record.run["method"]["fields"]["rank"] == 2
     assert record.run["recipe"]["lr"] == 0.01
-    assert record.label == "lora (rank=2, recipe.epochs=1, recipe.lr=0.01)"
+    assert record.label == "lora (rank=2, recipe.lr=0.01, recipe.epochs=1)"
 
 
 REFUSED = {
@@ -99,7 +99,7 @@ REFUSED = {
     "device": (["device=cuda:7"], "device 'cuda:7' is not to be had here"),
     "bad wandb mode": (["wandb=on"], "wandb must be one of disabled, offline, online"),
     "missing value": (["backbone=timm"], "backbone.model"),
-    "syntax": (["seed=[0"], "seed"),
+    "syntax": (["seed=[0"], "cannot read 'seed=[0' as name=value"),
 }
 
 

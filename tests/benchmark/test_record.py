@@ -68,3 +68,9 @@ def test_a_store_lists_its_records_and_nothing_else(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("{}")
     assert [p.name for p in record_files(tmp_path)] == ["b--m--s0--2.json", "a--m--s0--1.json"]
+
+
+def test_surroundings_make_no_other_run():
+    more = RUN | {"task": RUN["task"] | {"group_tasks": 7, "suite_tasks": 19}}
+    assert run_id(more) == run_id(RUN)
+    assert run_id(RUN | {"task": RUN["task"] | {"num_classes": 3}}) != run_id(RUN)

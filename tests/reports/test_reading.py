@@ -146,10 +146,3 @@ def test_the_size_of_the_suite_at_the_time_is_no_setting(runs) -> None:
     runs.add(0.5)
     runs.add(0.6, seed=1, task__suite_tasks=5, backbone__name="another name of the same weights")
     check_cell(found_in(runs))
-
-
-def test_a_seed_that_is_there_twice_is_refused(runs) -> None:
-    runs.add(0.5)
-    runs.add(0.6, task__suite_tasks=5)  # another id, the same run
-    with pytest.raises(LeaderboardError, match="with the same seed 0"):
-        check_cell(found_in(runs))

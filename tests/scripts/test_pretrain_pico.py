@@ -1,4 +1,4 @@
-"""The pre-training of vit_pico: what it paints, that it can be repeated, and that the committed weights are its kind."""
+"""The pre-training of vit_pico: what it paints, that it can be repeated, that the committed weights are its kind."""
 
 import importlib
 import math
@@ -56,5 +56,5 @@ def test_a_wedge_points_to_its_tip(pico):
     y, x = torch.meshgrid(torch.linspace(-1.25, 1.25, 64), torch.linspace(-1.25, 1.25, 64), indexing="ij")
     wedge = ((x > -1) & (x < 1) & (y.abs() < (1 - x) / 6)).float()
     stack = torch.stack([wedge, wedge.flip(1), wedge.T])[:, None]
-    turns = (scenes.pointing(stack) / (2 * math.pi)) % 1
-    assert torch.allclose(turns, torch.tensor([0.0, 0.5, 0.25]), atol=1e-3) or turns[0] > 0.999
+    expected = torch.tensor([0.0, math.pi, math.pi / 2])
+    assert (scenes.pointing(stack) - expected).cos().min() > 0.999
