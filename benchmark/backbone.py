@@ -30,9 +30,11 @@ def resolve(backbone: Backbone) -> Backbone:
     if not timm.is_model(backbone.model):
         close = nearest(backbone.model.partition(".")[0], timm.list_models())
         raise ValueError(f"timm has no model {backbone.model!r};{close} `make list` shows the presets")
-    config = timm.get_pretrained_cfg(backbone.model)
-    if config is None:
-        raise ValueError(f"timm knows no pretrained setting {backbone.model!r}; see timm.list_pretrained()")
+    try:
+        config = timm.get_pretrained_cfg(backbone.model, allow_unregistered=False)
+    except RuntimeError:
+        raise ValueError(f"timm has no pretrained setting {backbone.model!r}; see timm.list_pretrained()") from None
+    assert config is not None
     return dataclasses.replace(
         backbone,
         img_size=backbone.img_size or config.input_size[-1],
@@ -128,6 +130,7 @@ def build(backbone: Backbone, num_classes: int, drop_path: float = 0.0, seed: in
     """
     backbone = resolve(backbone)
     path = weights_file(backbone)
+    torch.manual_seed(seed)  # weights=none is drawn from it
     if path is None:
         model = _create(backbone, 0, drop_path)
     elif path.suffix == ".npz":

@@ -137,7 +137,9 @@ def _check_syntax(word: str) -> None:
     try:
         OverridesParser.create().parse_override(word)
     except HydraException as error:
-        raise ValueError(f"cannot read {word!r} as name=value ({str(error).splitlines()[0]}); quote odd values") from None
+        raise ValueError(
+            f"cannot read {word!r} as name=value ({str(error).splitlines()[0]}); quote odd values"
+        ) from None
 
 
 @lru_cache(maxsize=1)

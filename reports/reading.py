@@ -10,9 +10,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from visionpeft.benchmark.record import Record, read, record_files
+from visionpeft.benchmark.record import BESIDE, Record, read, record_files
 
-NOT_SETTINGS = {"seed", "task.group_tasks", "task.suite_tasks", "backbone.name"}
+NOT_SETTINGS = {"seed", *(".".join(place) for place in BESIDE)}
 """What may differ between the runs of one cell: the seed, names, and how large the suite was at the time."""
 
 Kind = type | tuple[type, ...]
@@ -180,20 +180,14 @@ def check_cell(found: list[Found]) -> None:
     """Refuse to average runs of one label and task unless they differ in the seed and in nothing else.
 
     Raises:
-        LeaderboardError: another setting, or a seed that is there twice.
+        LeaderboardError: another setting.
     """
-    by_seed: dict[int, Found] = {}
     for one in found:
-        difference = _difference(found[0].record.run, one.record.run)
-        twin = by_seed.setdefault(one.seed, one)
-        if not difference and twin is one:
-            continue
-        other = found[0] if difference else twin
-        raise LeaderboardError(
-            f"{other.file} and {one.file} are both called {one.record.label!r} on {one.task}, "
-            + (f"but {difference}" if difference else f"with the same seed {one.seed}")
-            + "; they are not averaged: take one of the two away, or run all seeds under the same settings"
-        )
+        if difference := _difference(found[0].record.run, one.record.run):
+            raise LeaderboardError(
+                f"{found[0].file} and {one.file} are both called {one.record.label!r} on {one.task}, but {difference}; "
+                "they are not averaged: take one of the two away, or run all seeds under the same settings"
+            )
 
 
 def _difference(a: Any, b: Any, where: str = "") -> str:

@@ -1,0 +1,200 @@
+"""The one training loop and the job a method trains with."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from visionpeft.benchmark.train import Diverged, TrainingJob, make_optimizer, schedule
+from visionpeft.methods.base import Method
+from visionpeft.methods.full import Full
+from visionpeft.methods.linear import Linear
+from visionpeft.methods.lora import LoRA
+from visionpeft.methods.surgery import freeze, heads
+
+from .conftest import RECIPE
+
+
+def test_schedule_by_hand():
+    """Four steps of warm-up out of twelve: fifths, then half a cosine over eight steps."""
+    found = [schedule(t, 12, 4) for t in range(12)]
+    assert found[:5] == [0.2, 0.4, 0.6, 0.8, 1.0]
+    assert found[8] == pytest.approx(0.5)
+    assert found[11] == pytest.approx(0.5 * (1 + math.cos(math.pi * 7 / 8)))
+    assert [schedule(t, 4, 0) for t in range(2)] == [1.0, pytest.approx(0.5 * (1 + math.cos(math.pi / 4)))]
+
+
+def test_the_loop_is_plain_adamw(a_job):
+    """Against a loop written out by hand: same order, rates, decay and update."""
+    job = a_job(LoRA(rank=2), epochs=2, weight_decay=0.1)
+    method = job.run.method
+    trained = job.fit(job.build(method), method, split="train")
+    expected, order = job.build(method), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.AdamW([p for p in expected.parameters() if p.requires_grad], weight_decay=0.1)
+    images = torch.cat([x for x, _ in job.batches("train")])
+    labels = torch.cat([y for _, y in job.batches("train")])
+    for epoch in range(2):
+        indices = torch.randperm(70, generator=order)
+        for i in range(4):
+            optimizer.param_groups[0]["lr"] = 1e-2 * schedule(4 * epoch + i, 8, 4)
+            some = indices[16 * i : 16 * i + 16]
+            F.cross_entropy(expected.train()(images[some]), labels[some]).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    for (name, p), q in zip(trained.named_parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(p, q, msg=name)
+
+
+def test_it_learns_and_reports_an_epoch_a_row(a_job):
+    seen = []
+    job = a_job(Full(), epochs=8, lr=1e-3)
+    job._on_epoch = seen.append
+    _, model = job.run.method.train(job)
+    assert [row["epoch"] for row in job.curve] == list(range(1, 9))
+    assert job.curve[-1]["loss"] < 0.7 < job.curve[0]["loss"]
+    assert job.curve[0]["phase"] == "trainval"
+    assert seen[0] == {**job.curve[0], "epochs": 8}
+
+
+def test_all_methods_start_from_the_same_head(a_job):
+    first, second = (heads(a_job(m).build(m))[0] for m in (Full(), LoRA(rank=1)))
+    assert torch.equal(first.weight, second.weight)
+    assert first.bias.abs().max() == 0
+    assert first.weight.std().item() == pytest.approx(0.02, rel=0.2)
+
+
+def test_a_job_builds_the_same_model_twice(a_job):
+    job = a_job(LoRA(rank=2))
+    one, two = job.build(job.run.method), job.build(job.run.method)
+    assert all(torch.equal(p, q) for p, q in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+    assert one is not two
+
+
+class TrunkHidden(Linear):
+    """A linear probe the harness cannot see to be one."""
+
+    def loss(self, model, x, y):
+        return super().loss(model, x, y)
+
+
+def test_features_computed_once_give_the_same_probe(a_job):
+    models = []
+    for method in (Linear(), TrunkHidden()):
+        job = a_job(method)
+        models.append(method.train(job)[1])
+    torch.testing.assert_close(models[0].head.weight, models[1].head.weight)
+    assert not torch.equal(models[0].head.weight, a_job(Linear()).build(Linear()).head.weight)
+
+
+def test_features_are_not_kept_where_the_trunk_is_random(a_job):
+    """With drop-path a probe sees other features each epoch."""
+    probe = a_job(Linear(), drop_path=0.5)
+    _, model = Linear().train(probe)
+    hidden = a_job(TrunkHidden(), drop_path=0.5)
+    torch.testing.assert_close(model.head.weight, TrunkHidden().train(hidden)[1].head.weight)
+
+
+def test_validation_refuses_a_model_that_saw_it(a_job):
+    job = a_job()
+    model = job.fit(job.build(job.run.method), job.run.method, split="train", epochs=1)
+    score = job.validate(model)
+    assert 0 <= score.accuracy <= 1
+    job.fit(model, job.run.method, split="trainval", epochs=1)
+    with pytest.raises(ValueError, match="was fitted on the validation images"):
+        job.validate(model)
+
+
+@pytest.mark.parametrize("split", ["test", "all"])
+def test_a_method_cannot_reach_test_images(a_job, split):
+    job = a_job()
+    with pytest.raises(ValueError, match=f"a method may read train, val, trainval, not '{split}'"):
+        next(job.batches(split))
+    with pytest.raises(ValueError, match="a method may read"):
+        job.fit(job.build(job.run.method), job.run.method, split=split)
+
+
+def test_best_val_returns_the_best_epoch(a_job):
+    job = a_job(LoRA(rank=2), select="best_val", train_on="train", epochs=6, lr=3e-2)
+    _, model = job.run.method.train(job)
+    best = max(job.curve, key=lambda row: (row["val"], -row["val_loss"]))
+    score = job.validate(model)
+    assert (score.accuracy, score.loss) == (best["val"], pytest.approx(best["val_loss"], rel=1e-5))
+
+
+def test_last_keeps_the_last_epoch_and_does_not_validate(a_job):
+    job = a_job(LoRA(rank=2), train_on="train")
+    job.run.method.train(job)
+    assert all("val" not in row for row in job.curve)
+
+
+@dataclasses.dataclass(frozen=True)
+class Hooked(Method):
+    """Uses every hook: two groups, a penalty, a step that counts."""
+
+    steps = []
+
+    def inject(self, model: nn.Module) -> None:
+        freeze(model)
+        model.norm.requires_grad_(True)
+
+    def groups(self, model):
+        return [{"params": list(model.norm.parameters()), "lr_scale": 16.0}, {"params": list(model.head.parameters())}]
+
+    def step(self, model, optimizer, t):
+        self.steps.append((t, [group["lr"] for group in optimizer.param_groups]))
+        optimizer.step()
+
+
+def test_groups_and_steps_are_the_methods(a_job):
+    job = a_job(Hooked(), epochs=1, warmup=0)
+    Hooked().train(job)
+    assert [t for t, _ in Hooked.steps] == list(range(5))
+    assert Hooked.steps[0][1] == [pytest.approx(0.16), pytest.approx(0.01)]
+
+
+def test_divergence_is_named(a_job):
+    job = a_job(Full(), lr=1e30)
+    with pytest.raises(Diverged, match="the loss is nan in epoch"):
+        Full().train(job)
+
+
+def test_an_incomplete_batch_is_left_out_but_a_small_set_is_not(a_job):
+    job = a_job(LoRA(rank=1), batch_size=1000, epochs=1, warmup=0)
+    job.run.method.train(job)
+    assert math.isfinite(job.curve[0]["loss"])
+
+
+def test_sgd_is_to_be_had():
+    group = [{"params": [nn.Parameter(torch.zeros(1))]}]
+    optimizer = make_optimizer(dataclasses.replace(RECIPE, optimizer="sgd"), group)
+    assert (type(optimizer).__name__, optimizer.defaults["momentum"]) == ("SGD", 0.9)
+
+
+def test_compiled_training_is_the_same(a_job, monkeypatch):
+    """The compile switch reaches torch.compile; on its eager backend the numbers are the same."""
+    compiled = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model: compiled(model, backend="eager"))
+    job = a_job(LoRA(rank=2), epochs=1)
+    plain = job.run.method.train(job)[1]
+    other = a_job(LoRA(rank=2), epochs=1)
+    other._compiled = True
+    found = other.run.method.train(other)[1]
+    np.testing.assert_allclose(plain.head.weight.detach(), found.head.weight.detach(), rtol=1e-5, atol=1e-7)
+
+
+def test_bf16_trains_the_same_model_roughly(a_job):
+    curves = []
+    for precision in ("fp32", "bf16"):
+        job = a_job(LoRA(rank=2), precision=precision)
+        job.run.method.train(job)
+        curves.append(job.curve[-1]["loss"])
+    assert curves[1] == pytest.approx(curves[0], rel=0.05)
+
+
+def test_no_test_split_in_a_job(a_job):
+    assert "test" not in a_job()._data
+    assert isinstance(a_job(), TrainingJob)
