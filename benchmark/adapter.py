@@ -63,10 +63,10 @@ def load(folder: Path, weights: str | None = None) -> tuple[nn.Module, Backbone,
         raise ValueError(
             f"the adapter was trained on weights {str(values['weights_sha256'])[:10]}, these are {str(found)[:10]}"
         )
-    model = build(backbone, values["task"]["num_classes"])
+    model = build(backbone, int(values["task"]["num_classes"]))
     read_method(values["method"]).inject(model)
     _fill(model, folder / TENSORS)
-    return model.eval(), backbone, values
+    return model.eval(), backbone, {str(key): value for key, value in values.items()}
 
 
 def _fill(model: nn.Module, path: Path) -> None:

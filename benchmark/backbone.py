@@ -77,10 +77,11 @@ def _download(model: str) -> Path:
     from timm.models._hub import download_cached_file
 
     config = timm.get_pretrained_cfg(model)
+    repository = config.hf_hub_id if config else None
     reasons = []
-    for name in ("model.safetensors", "pytorch_model.bin") if config and config.hf_hub_id else ():
+    for name in ("model.safetensors", "pytorch_model.bin") if repository else ():
         try:
-            return Path(hf_hub_download(config.hf_hub_id, name))
+            return Path(hf_hub_download(str(repository), name))
         except Exception as error:  # the hub client raises many kinds; all mean: not to be had from there
             reasons.append(f"{type(error).__name__}")
     if config and config.url:
@@ -166,7 +167,8 @@ def _load_state(backbone: Backbone, path: Path, drop_path: float) -> nn.Module:
                 f"{path} is a pickle that holds more than weights, so it is not loaded; convert it to .safetensors"
             ) from None
         raise ValueError(f"{path} cannot be read as weights ({type(error).__name__}: {error})") from None
-    classifier = timm.get_pretrained_cfg(backbone.model).classifier or "head"
+    config = timm.get_pretrained_cfg(backbone.model)
+    classifier = (config.classifier if config else None) or "head"
     name = classifier if isinstance(classifier, str) else classifier[0]
     classes = len(state[f"{name}.weight"]) if f"{name}.weight" in state else 0
     overlay = {"state_dict": state, "num_classes": classes, "custom_load": False}

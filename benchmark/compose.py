@@ -118,7 +118,7 @@ def _method(config: DictConfig, name: str, given: tuple[str, ...], folders: tupl
 def _label(name: str, config: DictConfig, chosen: Mapping[str, str], folders: tuple[Path, ...]) -> str:
     """Return the row's name: the method's and whatever differs from the yamls that were chosen."""
     written = preset("method", chosen["method"], folders)
-    recipe = OmegaConf.merge(preset("recipe", chosen["recipe"], folders), written.get("recipe", {}))
+    recipe = {**preset("recipe", chosen["recipe"], folders), **written.get("recipe", {})}
     differing = []
     for now, before, prefix in ((config.method, written.method, ""), (config.recipe, recipe, "recipe.")):
         for key, value in _plain(now).items():

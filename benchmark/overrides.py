@@ -152,7 +152,10 @@ def _top_level() -> DictConfig:
 def _defaults() -> dict[str, str]:
     """Return what each group is set to when nothing is said."""
     return {
-        group: name for entry in _top_level().defaults if isinstance(entry, DictConfig) for group, name in entry.items()
+        str(group): name
+        for entry in _top_level().defaults
+        if isinstance(entry, DictConfig)
+        for group, name in entry.items()
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from .plan import Planned
 from .record import Record, read, record_files
@@ -52,7 +53,12 @@ def _attempt(one: Planned, options: Options, screen: Screen) -> str | None:
     screen.start(one.stem)
     try:
         with Tracker(one, options) as tracker:
-            record = execute(one, options, lambda row: (screen.epoch(row), tracker.epoch(row)), screen.decoding)
+
+            def on_epoch(row: dict[str, Any]) -> None:
+                screen.epoch(row)
+                tracker.epoch(row)
+
+            record = execute(one, options, on_epoch, screen.decoding)
             tracker.finish(record)
     except (ValueError, OSError) as error:
         screen.say(f"{one.stem}: failed, {error}")
@@ -78,7 +84,7 @@ def estimate(planned: list[Planned], root: Path) -> tuple[float, int]:
     return sum(sum(times) / len(times) for times in known), len(planned) - len(known)
 
 
-def _kind(run: dict) -> tuple[str, ...]:  # type: ignore[type-arg]
+def _kind(run: dict[str, Any]) -> tuple[str, ...]:
     return str(run["method"]), str(run["backbone"]), str(run["recipe"])
 
 

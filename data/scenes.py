@@ -173,8 +173,8 @@ def terrain(draws: Draws, labels: np.ndarray) -> np.ndarray:
     count = len(labels)
     image = canvas(colours(draws, count, 40, 170))
     blend(image, colours(draws, count, 40, 170), clouds(draws, count, 8) >> 3)
-    middle = draws.within(12 * PIXEL, 20 * PIXEL, 2, count)
-    ground = frame(*middle, draws.within(0, TURN - 1, count))
+    across, down = draws.within(12 * PIXEL, 20 * PIXEL, 2, count)
+    ground = frame(across, down, draws.within(0, TURN - 1, count))
     opacity = np.zeros(ground[0].shape, np.int32)
     for kind, pattern in enumerate(LAND):
         chosen = labels == kind

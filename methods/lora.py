@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -69,9 +68,8 @@ class LoRALinear(nn.Linear):
             raise ValueError(f"rank {rank} is above min(in, out) = {min(self.in_features, width)}")
         self.scale, self.chosen, self.width = scale, chosen, width
         self.drop = nn.Dropout(dropout)
-        kw = {"device": base.weight.device, "dtype": base.weight.dtype}
-        self.A = nn.Parameter(torch.empty(len(chosen), rank, self.in_features, **kw))
-        self.B = nn.Parameter(torch.zeros(len(chosen), width, rank, **kw))
+        self.A = nn.Parameter(base.weight.new_empty(len(chosen), rank, self.in_features))
+        self.B = nn.Parameter(base.weight.new_zeros(len(chosen), width, rank))
         for a in self.A:
             nn.init.kaiming_uniform_(a, a=math.sqrt(5))
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import markdown, published, terminal, tidy
+from . import literature, markdown, terminal, tidy
 from .build import tables
 from .reading import LeaderboardError, load
 from .table import Table
@@ -34,7 +34,7 @@ def write(root: Path, beside_published: bool = False) -> tuple[list[Table], list
     made = tables(found)
     texts = {"leaderboard.md": markdown.page(made, skipped), "leaderboard.csv": tidy.text(made)} if made else {}
     if beside_published:
-        texts |= {f"leaderboard_published.{end}": text for end, text in published.texts(made).items()}
+        texts |= {f"leaderboard_published.{end}": text for end, text in literature.texts(made).items()}
     for name, text in texts.items():
         _replace(root / name, text)
     return made, skipped, [root / name for name in texts]

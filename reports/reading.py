@@ -127,7 +127,7 @@ def _of_kind(value: object, kind: Kind, where: str) -> None:
 def _check_accuracies(found: Iterable[Found]) -> None:
     for one in found:
         value = one.record.scores.get("test")
-        if one.record.status == "ok" and not (is_number(value) and 0 <= value <= 1):
+        if one.record.status == "ok" and not (value is not None and is_number(value) and 0 <= value <= 1):
             raise LeaderboardError(
                 f"{one.file}: accuracy {value}, expected a number from 0 to 1; repeat that run or take the file away"
             )

@@ -15,6 +15,7 @@ from visionpeft.data.loader import Batches
 from visionpeft.data.task import Task
 from visionpeft.methods.lora import LoRA
 
+DEFAULT = LoRA(rank=2)
 CPU = torch.device("cpu")
 SMALL = {"patch_size": 8, "embed_dim": 48, "depth": 2, "num_heads": 3}
 BACKBONE = Backbone("small", "vit_tiny_patch16_224", "none", SMALL, 32, (0.5,) * 3, (0.5,) * 3, "bicubic")
@@ -32,7 +33,7 @@ def colours(n: int, seed: int) -> Batches:
 
 @pytest.fixture
 def a_job(tmp_path):
-    def make(method=LoRA(rank=2), **changes) -> TrainingJob:
+    def make(method=DEFAULT, **changes) -> TrainingJob:
         task = Task("colours", "test", "natural", 3)
         recipe = dataclasses.replace(RECIPE, **changes)
         run = Run("m", method, task, recipe, BACKBONE, 0, "m")

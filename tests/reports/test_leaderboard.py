@@ -85,7 +85,7 @@ def test_the_same_records_give_the_same_bytes(runs, tmp_path: Path) -> None:
         assert str(tmp_path) not in (runs.root / name).read_text()
 
 
-@pytest.mark.parametrize("module", ["leaderboard", "stats", "published", "build"])
+@pytest.mark.parametrize("module", ["leaderboard", "stats", "literature", "build"])
 def test_no_torch_pandas_or_scipy_is_needed(module: str) -> None:
     code = (
         f"import sys, visionpeft.reports.{module}; "

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from visionpeft.reports.build import tables
-from visionpeft.reports.published import FOLDER, figures, texts
+from visionpeft.reports.literature import FOLDER, figures, texts
 from visionpeft.reports.reading import load
 from visionpeft.reports.table import VTAB
 
