@@ -44,7 +44,8 @@ def parameters(model: nn.Module, base_keys: set[str]) -> dict[str, int | None]:
 def flops(model: nn.Module, x: Tensor) -> int:
     """Return the FLOPs of a forward pass per image, by torch's counter; attention is counted as matrix products."""
     model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+    # with gradients on: torch's counter trips over modules that are handed a parameter without them
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         model(x)
     return counter.get_total_flops() // len(x)
 

@@ -3,7 +3,7 @@
 Four settings per method, trained on train800, judged by the mean accuracy on val200 after the last epoch over real
 tasks; within half a point of the best, the first of the list (the smallest step) is taken. Test images are never opened.
 
-    python scripts/select_defaults.py DATA WEIGHTS [--img-size 96] [--epochs 6] [--seed 0] > docs/results/defaults.md
+    python scripts/select_defaults.py DATA WEIGHTS [--img-size 96] > docs/results/defaults.md
 """
 
 from __future__ import annotations
