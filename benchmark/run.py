@@ -57,12 +57,15 @@ def execute(
         return record
     predicted, _ = predict(model, test, pick_precision(run.recipe.precision, device))  # the only reading of test data
     classes = predicted.numpy()
+    scores = {"test": float((classes == test.labels.cpu().numpy()).mean())}
+    if run.recipe.train_on == "train":
+        scores["val"] = job.validate(model).accuracy
     record = Record(
         **planned.asked,
         status="ok",
         settled={} if settled == run.method else dataclasses.asdict(settled),
         images=images,
-        scores={"test": float((classes == test.labels.cpu().numpy()).mean())},
+        scores=scores,
         **observed(job, model, settled, meter, start),
         predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(classes))},
     )

@@ -1,59 +1,55 @@
-"""What a person sees while runs go on: bars in a terminal, one line per finished run elsewhere."""
+"""What a person sees while runs go on: bars in a terminal that has rich, one line per finished run everywhere."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from .record import Record
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Screen:
     """Progress of a list of runs; a context manager."""
 
     def __init__(self, total: int) -> None:
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[detail]}"),
-            console=self.console,
-            disable=not self.console.is_terminal or total == 0,
-            transient=True,
-        )
-        self._runs = self._bars.add_task("runs", total=total, detail="")
-        self._epochs = self._bars.add_task("epochs", total=None, detail="", visible=False)
+        self._bars = _bars() if total and sys.stderr.isatty() else None
+        if self._bars:
+            self._runs = self._bars.add_task("runs", total=total, detail="")
+            self._epochs = self._bars.add_task("epochs", total=None, detail="", visible=False)
 
     def __enter__(self) -> Screen:
-        self._bars.start()
+        if self._bars:
+            self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        if self._bars:
+            self._bars.stop()
 
     def start(self, stem: str) -> None:
         """Show which run is on."""
-        self._bars.update(self._runs, detail=stem)
-        self._bars.reset(self._epochs, total=None, visible=True, detail="")
+        if self._bars:
+            self._bars.update(self._runs, detail=stem)
+            self._bars.reset(self._epochs, total=None, visible=True, detail="")
 
     def epoch(self, row: dict[str, Any]) -> None:
-        """Show an epoch's loss; the first epoch of a further phase starts the bar anew."""
-        detail = f"{row['phase']} loss {row['loss']:.3f}"
-        self._bars.update(self._epochs, completed=row["epoch"], total=row["epochs"], detail=detail)
+        """Show an epoch's loss; a further phase starts the bar anew."""
+        if self._bars:
+            detail = f"{row['phase']} loss {row['loss']:.3f}"
+            self._bars.update(self._epochs, completed=row["epoch"], total=row["epochs"], detail=detail)
 
     def decoding(self, done: int, total: int) -> None:
         """Show how far the decoding of images is."""
-        self._bars.update(self._epochs, completed=done, total=total, detail="decoding images")
+        if self._bars:
+            self._bars.update(self._epochs, completed=done, total=total, detail="decoding images")
 
     def finish(self, record: Record) -> None:
         """Say in one line how a run ended."""
-        self._bars.advance(self._runs)
+        if self._bars:
+            self._bars.advance(self._runs)
         if record.status == "ok":
             seconds = record.cost["seconds_train"]
             self.say(f"{record.stem}: test {100 * record.scores['test']:.2f} % ({seconds:.0f} s)")
@@ -62,16 +58,30 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""
-        self.console.print(text, markup=False)
+        if self._bars:
+            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            remark(text)
+
+
+def _bars() -> Progress | None:
+    """Return bars for runs and epochs, or None where rich is not installed."""
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    except ImportError:
+        return None
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeRemainingColumn())
+    detail = TextColumn("{task.fields[detail]}", markup=False)
+    return Progress(*columns, detail, console=Console(stderr=True), transient=True)
 
 
 def table(columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table on standard output, whole lines even where the terminal is narrow."""
-    grid = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        grid.add_row(*row)
-    console = Console(highlight=False)
-    console.print(grid, width=None if console.is_terminal else 200)
+    """Print aligned columns on standard output."""
+    lines = [columns, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())  # noqa: T201
 
 
 def remark(text: str) -> None:
@@ -81,4 +91,4 @@ def remark(text: str) -> None:
 
 def complain(text: str) -> None:
     """Print an error message for a person."""
-    print(f"error: {text}", file=sys.stderr)  # noqa: T201
+    remark(f"error: {text}")

@@ -1,6 +1,6 @@
 """Choose the default setting of methods whose published settings are per task, test-selected or unknown.
 
-Four settings per method, trained on train800, judged by the mean accuracy on val200 after the last epoch over real
+Four settings per method, trained on train800, judged by the mean val200 accuracy after the last epoch over real
 tasks; within half a point of the best, the first of the list (the smallest step) is taken. Test images are never opened.
 
     python scripts/select_defaults.py DATA WEIGHTS [--img-size 96] > docs/results/defaults.md
@@ -55,7 +55,7 @@ def main() -> None:
     model = preset("backbone", "vit_tiny").model
     backbone = resolve(Backbone("vit_tiny", model, str(args.weights), img_size=args.img_size))
     print(
-        f"# Default settings by val200\n\nViT-Ti/16 at {args.img_size} pixels, {args.epochs} epochs, seed {args.seed}, ",
+        f"# Default settings by val200\n\nViT-Ti/16, {args.img_size} pixels, {args.epochs} epochs, seed {args.seed}, ",
         end="",
     )
     print(f"trained on train800 of {', '.join(TASKS)}; accuracy on val200 after the last epoch.\n")
