@@ -21,7 +21,10 @@ READY  := $(VENV)/.ready
 export VISIONPEFT_DATA := $(or $(DATA),$(VISIONPEFT_DATA))
 export VISIONPEFT_RUNS := $(or $(RUNS),$(VISIONPEFT_RUNS),runs)
 
-extra  = $(filter-out $(addsuffix =%,$(KNOWN)),$(MAKEOVERRIDES))
+# make writes a blank inside a value as backslash-blank; what is left over goes on, quoted for the shell
+blank := $(subst ,, )
+given  = $(filter-out $(addsuffix =%,$(KNOWN)),$(subst \$(blank),?,$(MAKEOVERRIDES)))
+extra  = $(foreach word,$(given),'$(word)')
 flags  = $(if $(DRY),dry=true) $(if $(RETRY),retry=true) $(if $(SAVE),save=true) $(if $(WANDB),wandb=$(WANDB))
 # the tasks of a suite: all of them, those whose data is there (TASKS=available), or the named ones
 tasks  = $(if $(filter-out available,$(TASKS)),'task=$(TASKS)','task=glob($(1)_*)') $(if $(filter available,$(TASKS)),available=true)
@@ -53,7 +56,7 @@ demo: $(READY) ## the main job on the embedded default: four methods, three task
 	$(call board)
 
 mini: $(READY) ## the embedded suite in full: make mini METHOD=lora
-	$(call run,$(call tasks,mini) $(if $(filter backbone=%,$(extra)),,backbone=vit_pico))
+	$(call run,$(call tasks,mini) $(if $(filter backbone=%,$(given)),,backbone=vit_pico))
 	@$(call board)
 
 vtab: $(READY) ## the 19 VTAB-1k tasks: make vtab METHOD=glora DATA=<folder>

@@ -107,8 +107,8 @@ def preview(planned: list[Planned], left: list[Planned], options: Options) -> in
     todo = {p.stem for p in left}
     table(["run", "state"], [[p.stem, "to do" if p.stem in todo else "done"] for p in planned])
     seconds, unknown = estimate(left, options.runs)
-    guess = f"about {seconds / 60:.0f} min" if seconds else "no estimate"
-    more = f" for {len(left) - unknown} of them, nothing like the other {unknown} has run yet" if unknown else ""
+    guess = f"about {seconds / 60:.0f} min" if len(left) > unknown else "no estimate"
+    more = f", without {unknown} of a kind that has not run here yet" if unknown else ""
     remark(f"{len(left)} to do, {len(planned) - len(left)} done; {guess}{more}")
     return 0
 

@@ -1,7 +1,7 @@
 """Choose the default setting of methods whose published settings are per task, test-selected or unknown.
 
 Four settings per method, trained on train800, judged by the mean val200 accuracy after the last epoch over real
-tasks; within half a point of the best, the first of the list (the smallest step) is taken. Test images are never opened.
+tasks; within half a point of the best, the first of the list (the smallest step) is taken. Test images stay shut.
 
     python scripts/select_defaults.py DATA WEIGHTS [--img-size 96] > docs/results/defaults.md
 """
