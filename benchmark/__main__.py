@@ -44,24 +44,28 @@ def benchmark(argv: list[str]) -> int:
     With a launcher other than Hydra's own (joblib, submitit, ...) each job checks and executes its run where it lands.
     """
     line = CommandLine(argv)
+    sizes = suite_sizes(line.folders)
     runs: list[Run] = []
     options: list[Options] = []
-    codes: list[int] = []
+    problems: list[str] = []
 
     def collect(config: DictConfig) -> None:
-        run, how = compose_run(config, line.folders), compose_options(config, suite_sizes(line.folders))
-        if _launched_elsewhere():
-            codes.append(work([run], how))
-        else:
-            runs.append(run)
-            options.append(how)
+        if _launched_elsewhere():  # perhaps in another process: what happens must be raised to be heard of
+            if work([compose_run(config, line.folders)], compose_options(config, sizes)):
+                raise RuntimeError("this run failed, see above")
+            return
+        try:
+            runs.append(compose_run(config, line.folders))
+            options.append(compose_options(config, sizes))
+        except USER_ERRORS as error:  # raised here, hydra would print a line of its own, and the first error alone
+            problems.append(_one_message(error))
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions instead of hydra's own report and exit
     sys.argv = [sys.argv[0], *line.argv]
     hydra.main(version_base="1.3", config_path="pkg://visionpeft.conf", config_name="config")(collect)()
-    if runs:
-        codes.append(work(runs, options[0]))
-    return max(codes, default=0)
+    if problems:
+        raise Refused("\n".join(dict.fromkeys(problems)))
+    return work(runs, options[0]) if runs else 0
 
 
 def _launched_elsewhere() -> bool:
