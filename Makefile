@@ -23,13 +23,15 @@ export VISIONPEFT_RUNS := $(or $(RUNS),$(VISIONPEFT_RUNS),runs)
 
 # make writes a blank inside a value as backslash-blank; what is left over goes on, quoted for the shell
 blank := $(subst ,, )
-given  = $(filter-out $(addsuffix =%,$(KNOWN)),$(subst \$(blank),?,$(MAKEOVERRIDES)))
-extra  = $(foreach word,$(given),'$(word)')
+given  = $(filter-out $(addsuffix =%,$(KNOWN)),$(subst \$(blank),<blank>,$(MAKEOVERRIDES)))
+extra  = $(foreach word,$(given),'$(subst <blank>,$(blank),$(word))')
 flags  = $(if $(DRY),dry=true) $(if $(RETRY),retry=true) $(if $(SAVE),save=true) $(if $(WANDB),wandb=$(WANDB))
 # the tasks of a suite: all of them, those whose data is there (TASKS=available), or the named ones
 tasks  = $(if $(filter-out available,$(TASKS)),'task=$(TASKS)','task=glob($(1)_*)') $(if $(filter available,$(TASKS)),available=true)
 DEMO   = backbone=vit_pico recipe=demo seed=0 'task=mini_digits,mini_tissue,mini_location'
 run    = $(PY) -m visionpeft.benchmark -m method=$(METHOD) seed=$(SEEDS) $(flags) $(1) $(extra)
+# a failed run (exit 1) does not keep the others from their table; a refused command (2) does
+then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call board),true); exit $$code
 board  = $(if $(DRY),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published)
 
 .PHONY: help setup list demo mini vtab leaderboard test lint types check clean
@@ -56,12 +58,10 @@ demo: $(READY) ## the main job on the embedded default: four methods, three task
 	$(call board)
 
 mini: $(READY) ## the embedded suite in full: make mini METHOD=lora
-	$(call run,$(call tasks,mini) $(if $(filter backbone=%,$(given)),,backbone=vit_pico))
-	@$(call board)
+	@$(call then_board,$(call run,$(call tasks,mini) $(if $(filter backbone=%,$(given)),,backbone=vit_pico)))
 
 vtab: $(READY) ## the 19 VTAB-1k tasks: make vtab METHOD=glora DATA=<folder>
-	$(call run,$(call tasks,vtab))
-	@$(call board)
+	@$(call then_board,$(call run,$(call tasks,vtab)))
 
 leaderboard: $(READY) ## CSV and Markdown tables from all records
 	@$(call board)

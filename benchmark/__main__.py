@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 
 import hydra
@@ -20,7 +21,7 @@ from .screen import complain, remark, table
 from .spec import Options, Run
 from .tools import TOOLS
 
-USER_ERRORS = (ValueError, HydraException, OmegaConfBaseException)
+USER_ERRORS = (ValueError, OSError, HydraException, OmegaConfBaseException)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,6 +62,7 @@ def benchmark(argv: list[str]) -> int:
             problems.append(_one_message(error))
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions instead of hydra's own report and exit
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products, asked for before CUDA starts
     sys.argv = [sys.argv[0], *line.argv]
     hydra.main(version_base="1.3", config_path="pkg://visionpeft.conf", config_name="config")(collect)()
     if problems:
@@ -89,7 +91,7 @@ def work(runs: list[Run], options: Options) -> int:
     failures = drain(planned, options)
     if failures:
         lines = [f"  {stem}: {why}" for stem, why in failures.items()]
-        retry = " ".join(["python -m visionpeft.benchmark", *sys.argv[1:], "retry=true"])
+        retry = shlex.join(["python", "-m", "visionpeft.benchmark", *sys.argv[1:], "retry=true"])
         complain("\n".join([f"{len(failures)} of {len(left)} runs failed:", *lines, f"to try them again: {retry}"]))
     return 1 if failures else 0
 

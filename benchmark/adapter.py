@@ -19,7 +19,7 @@ from torch import nn
 from visionpeft.methods.base import Method
 from visionpeft.methods.surgery import merge
 
-from .backbone import build, outline, weights_sha256
+from .backbone import build, outline, resolve, weights_sha256
 from .compose import read_method
 from .cost import stored
 from .spec import Backbone, Run, from_mapping
@@ -35,7 +35,7 @@ def save(folder: Path, run: Run, method: Method, model: nn.Module) -> None:
     cls = type(method)
     values = {
         "method": {"_target_": f"{cls.__module__}.{cls.__qualname__}", **dataclasses.asdict(method)},
-        "backbone": dataclasses.asdict(run.backbone) | {"model_args": dict(run.backbone.model_args)},
+        "backbone": dataclasses.asdict(resolve(run.backbone)),
         "weights_sha256": weights_sha256(run.backbone),
         "task": {"name": run.task.name, "suite": run.task.suite, "num_classes": run.task.num_classes},
     }

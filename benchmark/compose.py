@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
         recipe=from_mapping(Recipe, _plain(config.recipe), "recipe"),
         backbone=from_mapping(Backbone, _plain(config.backbone), "backbone"),
         seed=_seed(config.seed),
-        label=_label(name, config, chosen, folders),
+        label=_label(name, method, config, folders),
         overrides=overrides,
     )
 
@@ -45,8 +46,9 @@ def compose_options(config: DictConfig, suite_sizes: Mapping[str, Mapping[str, i
     for group in ("method", "task", "recipe", "backbone", "seed"):
         values.pop(group)
     cache = values.pop("cache")
+    data = values.pop("data")  # an empty environment variable is none
     folders = {
-        "data": Path(values.pop("data")).expanduser() if values["data"] else values.pop("data"),
+        "data": Path(data).expanduser() if data else None,
         "runs": Path(values.pop("runs")).expanduser(),
         "cache": Path(cache).expanduser() if cache else _user_cache() / "visionpeft",
     }
@@ -115,14 +117,23 @@ def _method(config: DictConfig, name: str, given: tuple[str, ...], folders: tupl
     return type(method).__name__.lower(), method
 
 
-def _label(name: str, config: DictConfig, chosen: Mapping[str, str], folders: tuple[Path, ...]) -> str:
-    """Return the row's name: the method's and whatever differs from the yamls that were chosen."""
+def _label(name: str, method: Method, config: DictConfig, folders: tuple[Path, ...]) -> str:
+    """Return the row's name: the method's and whatever differs from the yamls that were chosen.
+
+    A class given by `method._target_` has no yaml; its fields are compared with the class's defaults.
+    """
+    chosen = HydraConfig.get().runtime.choices
     written = preset("method", chosen["method"], folders)
     recipe = {**preset("recipe", chosen["recipe"], folders), **written.get("recipe", {})}
+    own = config.method._target_ == written.method._target_
+    usual = written.method if own else {f.name: f.default for f in dataclasses.fields(method)}
     differing = []
-    for now, before, prefix in ((config.method, written.method, ""), (config.recipe, recipe, "recipe.")):
-        for key, value in _plain(now).items():
-            if key != "_target_" and (key not in before or before[key] != value):
+    for now, before, prefix in ((dataclasses.asdict(method), usual, ""), (_plain(config.recipe), recipe, "recipe.")):
+        for key, value in now.items():
+            expected = before.get(key)
+            if isinstance(value, (list, tuple)) and isinstance(expected, Sequence):
+                value, expected = list(value), list(expected)
+            if value != expected:
                 differing.append(f"{prefix}{key}={_short(value)}")
     return f"{name} ({', '.join(differing)})" if differing else name
 

@@ -6,12 +6,18 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from visionpeft.data.cache import VERSION
 from visionpeft.data.task import DataError, Source, Task, find, load
 
 from .backbone import build, describe, outline
+from .device import pick_device, pick_precision
 from .record import run_id
 from .spec import Options, Run
-from .train import pick_device, pick_precision
+
+HARNESS = 1
+"""Raised when a change to training or evaluation can move a number; part of a run's id, like the pixels' version."""
+PLACES = ("names", "path", "lists")
+"""Fields of sources that say where data is, not what it is; the digests say that."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,8 @@ class _Planner:
                 self._fits[key] = None
             except ValueError as error:
                 self._fits[key] = error
+            except (RuntimeError, NotImplementedError):  # it reads values, which an outline has not; seen when it runs
+                self._fits[key] = None
         return self._fits[key]
 
     def _lists(self, task: Task, source: Source) -> dict[str, Any]:
@@ -123,6 +131,7 @@ class _Planner:
             splits = {name: load(task, source, self.options.data, name) for name in ("train", "val", "test")}
             self._data[task.name] = {
                 "source": source.name,
+                "reading": {k: v for k, v in dataclasses.asdict(source).items() if k not in PLACES},  # type: ignore[call-overload]
                 "splits": {
                     name: {
                         "size": len(split),
@@ -157,5 +166,6 @@ class _Planner:
             "recipe": dataclasses.asdict(run.recipe) | {"precision": pick_precision(run.recipe.precision, device)},
             "backbone": backbone,
             "data": data,
+            "versions": {"harness": HARNESS, "pixels": VERSION},
             "seed": run.seed,
         }

@@ -34,7 +34,9 @@ class Record:
             method: {name, target, version, fields}; name is the yaml's stem.
             recipe: all fields of the recipe, among them select ("last" | "best_val") and train_on.
             backbone: {name, model, weights_sha256, img_size, mean, std, interpolation}.
-            data: {source, splits: {split: {size, expected, digest, order}}}; digest is order-free over (key, label).
+            data: {source, reading, splits: {split: {size, expected, digest, order}}}; digest is order-free over
+                (key, label), reading how the source was told to show its images.
+            versions: of what can move a number outside the method: {harness, pixels}.
         label: the row's name in tables: the method's name and the settings that differ from its yaml.
         settled: fields of the method after training, where a search changed them; else empty.
         images: {"trainval" | "test": sha256 over the encoded images in order}: equal digests, equal images.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import platform
+import shlex
 import shutil
 import subprocess
 import time
@@ -21,16 +22,17 @@ from torch import nn
 from visionpeft.data.loader import Batches
 from visionpeft.data.pixels import pixels
 from visionpeft.data.task import find, load
-from visionpeft.methods.base import Method
 
 from .adapter import save
 from .backbone import outline, resolve
-from .cost import SAMPLE, Meter, flops, flops_of_step, merged, parameters, throughput
+from .cost import SAMPLE, Meter, flops, merged, parameters, throughput
+from .device import autocast, pick_device, settle_numerics
+from .loop import Diverged, predict
 from .plan import Planned
 from .record import Record
 from .spec import Options, Run
 from .store import Store, pack, sha256
-from .train import Diverged, TrainingJob, autocast, pick_device, pick_precision, predict
+from .train import TrainingJob
 
 OutOfMemory = (torch.OutOfMemoryError, MemoryError)
 
@@ -42,36 +44,36 @@ def execute(
     on_decode: Callable[[int, int], None] = lambda done, total: None,
 ) -> Record:
     """Train, score the test images once, and write the record."""
-    run, store, device = planned.run, Store(options.runs), pick_device(options.device)
-    torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
-    start = time.perf_counter()
+    run, store, device, start = planned.run, Store(options.runs), pick_device(options.device), time.perf_counter()
+    settle_numerics(device)
     splits, images = open_splits(run, options, device, on_decode)
     test = splits.pop("test")  # decoded with the others, so that a bad file shows before training; a job never sees it
     job = TrainingJob(run, splits, store.workspace(planned.stem), on_epoch=on_epoch, compiled=options.compile)
     try:
         with Meter(device)() as meter:
             settled, model = run.method.train(job)
+        classes = predict(model, test, job.precision)[0].numpy()  # the only reading of test data
+        scores = {"test": float((classes == test.labels.cpu().numpy()).mean())}
+        if run.recipe.train_on == "train":
+            scores["val"] = job.validate(model).accuracy
+        seen = observed(job, model, meter)
     except (*OutOfMemory, Diverged, RuntimeError) as error:
         record = failure(planned, job, error)
         store.write(record)
         return record
-    predicted, _ = predict(model, test, pick_precision(run.recipe.precision, device))  # the only reading of test data
-    classes = predicted.numpy()
-    scores = {"test": float((classes == test.labels.cpu().numpy()).mean())}
-    if run.recipe.train_on == "train":
-        scores["val"] = job.validate(model).accuracy
+    seen["cost"]["seconds_total"] = time.perf_counter() - start
     record = Record(
         **planned.asked,
         status="ok",
         settled={} if settled == run.method else dataclasses.asdict(settled),
         images=images,
         scores=scores,
-        **observed(job, model, settled, meter, start),
+        **seen,
         predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(classes))},
     )
+    path = store.write(record, classes)
     if options.save:
-        save(store.path(record).with_suffix(".adapter"), run, settled, model)
-    store.write(record, classes)
+        save(path.with_suffix(".adapter"), run, settled, model)
     shutil.rmtree(store.workspace(planned.stem), ignore_errors=True)
     return record
 
@@ -114,14 +116,16 @@ def finite(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if not (isinstance(v, float) and not np.isfinite(v))} for row in curve]
 
 
-def observed(job: TrainingJob, model: nn.Module, method: Method, meter: Meter, start: float) -> dict[str, Any]:
+def observed(job: TrainingJob, model: nn.Module, meter: Meter) -> dict[str, Any]:
     """Return what was seen of a finished run: curve, counts, cost, provenance."""
-    params, cost = costs(job, model, method)
+    params, cost = costs(job, model)
+    last = job.phases[-1]
     cost |= {
-        "seconds_total": time.perf_counter() - start,
         "seconds_train": meter.seconds,
-        "seconds_per_epoch": job.seconds / max(1, len(job.curve)),
-        "images_per_second_train": job.images_per_second,
+        "seconds_per_epoch": last["seconds"] / last["epochs"],
+        "images_per_second_train": last["images_per_second"],
+        "flops_train_per_image": last["flops_per_image"],
+        "phases": job.phases,
         "peak_memory_bytes": meter.peak_bytes,
         "peak_memory_kind": meter.kind,
     }
@@ -134,15 +138,14 @@ def observed(job: TrainingJob, model: nn.Module, method: Method, meter: Meter, s
     }
 
 
-def costs(job: TrainingJob, model: nn.Module, method: Method) -> tuple[dict[str, Any], dict[str, Any]]:
+def costs(job: TrainingJob, model: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the parameter counts and the costs of a model, before and after merging."""
     plain = outline(job.run.backbone, job.run.task.num_classes)
     params = parameters(model, set(plain.state_dict()))
-    x, y = next(job.batches("train"))
+    x, _ = next(job.batches("train"))
     context = autocast(job.precision, job.device)
     inference = flops(model, x[:SAMPLE])
     cost = {
-        "flops_train_per_image": flops_of_step(model, method, x[:SAMPLE], y[:SAMPLE]),
         "flops_inference_per_image": inference,
         "flops_backbone_per_image": flops(plain, torch.empty(SAMPLE, *x.shape[1:], device="meta")),
         "images_per_second_inference": throughput(model, x, context),
@@ -169,7 +172,8 @@ def provenance(run: Run, job: TrainingJob) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {_cpu()}",
         "threads": torch.get_num_threads(),
         "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "command": " ".join(["python -m visionpeft.benchmark", *run.overrides]),
+        "compiled": job.compiled,
+        "command": shlex.join(["python", "-m", "visionpeft.benchmark", *run.overrides]),
     }
 
 

@@ -87,6 +87,10 @@ class Recipe:
         for name in ("weight_decay", "warmup"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.warmup >= self.epochs:
+            raise ValueError(
+                f"warmup ({self.warmup:g}) must be below epochs ({self.epochs}); give warmup={self.epochs // 10}"
+            )
         if not 0 <= self.drop_path < 1:
             raise ValueError(f"drop_path must lie in [0, 1), got {self.drop_path}")
         if self.select == "best_val" and self.train_on != "train":

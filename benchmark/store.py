@@ -66,9 +66,9 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             if predictions is not None:
                 _replace(path.with_suffix(".npz"), pack(predictions))
-            _replace(path, record.to_json().encode())
+            _replace(path, record.to_json().encode(), once=record.status == "ok")
         except OSError as error:
-            raise _rescued(error, path, record) from error
+            raise _rescued(error, path, record, predictions) from error
         return path
 
 
@@ -84,8 +84,8 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+def _replace(path: Path, data: bytes, once: bool = False) -> None:
+    """Write a file so that it is there whole or not at all; with `once`, never over one that is there."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -93,18 +93,25 @@ def _replace(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
+        if once:
+            with contextlib.suppress(PermissionError, NotImplementedError):  # file systems without links
+                os.link(name, path)
+                Path(name).unlink()
+                return
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
-def _rescued(error: OSError, path: Path, record: Record) -> OSError:
-    """Save the record elsewhere and return the error that says so."""
+def _rescued(error: OSError, path: Path, record: Record, predictions: np.ndarray | None) -> OSError:
+    """Save the record and its predictions elsewhere and return the error that says so."""
     for folder in (tempfile.gettempdir(), str(Path.home())):
         rescue = Path(folder) / path.name
         with contextlib.suppress(OSError):
             rescue.write_text(record.to_json())
+            if predictions is not None:
+                rescue.with_suffix(".npz").write_bytes(pack(predictions))
             return OSError(
                 f"cannot write {path} ({error.strerror}); nothing is lost: make room, then move {rescue} there"
             )

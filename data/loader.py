@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
@@ -60,27 +60,29 @@ class Batches:
         self,
         order: Tensor | None = None,
         batch_size: int = 128,
-        augment: Callable[[Tensor], Tensor] | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield x (batch, 3, height, width), normalised, and y (batch,), on the device.
 
         Args:
             order: indices, shape (m,), on the CPU; every example once, in order, if absent.
             batch_size: the last batch holds what is left.
-            augment: applied to each x; whoever passes it answers for its random numbers.
         """
         order = torch.arange(len(self)) if order is None else order
-        chunks = order.split(batch_size) if len(order) else ()
-        for x, index in zip(self._images(chunks), chunks, strict=True):
-            yield augment(x) if augment else x, self.labels.index_select(0, index.to(self.device))
-
-    def _images(self, chunks: Sequence[Tensor]) -> Iterator[Tensor]:
+        if not len(order):
+            return
+        there = order.to(self.device).split(batch_size)  # one copy an epoch, not one a batch
         held = self._features if self._features is not None else self._resident
-        if held is not None:
-            for index in chunks:
-                x = held.index_select(0, index.to(self.device))
-                yield x if x.is_floating_point() else self._normalised(x)
-        elif self.device.type == "cpu":
+        images = self._held(held, there) if held is not None else self._fetched(order.split(batch_size))
+        for x, index in zip(images, there, strict=True):
+            yield x, self.labels.index_select(0, index)
+
+    def _held(self, held: Tensor, chunks: Sequence[Tensor]) -> Iterator[Tensor]:
+        for index in chunks:
+            x = held.index_select(0, index)
+            yield x if x.is_floating_point() else self._normalised(x)
+
+    def _fetched(self, chunks: Sequence[Tensor]) -> Iterator[Tensor]:
+        if self.device.type == "cpu":
             for index in chunks:
                 yield self._from_cpu(index.numpy())
         else:

@@ -37,6 +37,8 @@ class Method(ABC):
     def inject(self, model: nn.Module) -> None:
         """Freeze the backbone and add what is trained; afterwards `requires_grad` is the whole truth.
 
+        Before a run starts this is also called on an outline without memory (device meta), to refuse early.
+
         Raises:
             ValueError: the model lacks what the method adapts; the message says what it has instead.
         """
@@ -49,8 +51,8 @@ class Method(ABC):
         """Training loss of one batch. x: (batch, 3, height, width) normalised; y: (batch,) or (batch, classes)."""
         return F.cross_entropy(model(x), y)
 
-    def step(self, model: nn.Module, optimizer: Optimizer, t: int) -> None:
-        """Update the parameters from their gradients at step t (0, 1, ...)."""
+    def step(self, model: nn.Module, optimizer: Optimizer, t: int, steps: int) -> None:
+        """Update the parameters from their gradients at step t (0, 1, ...) of `steps`."""
         optimizer.step()
 
     def train(self, job: Job) -> tuple[Method, nn.Module]:
@@ -77,8 +79,8 @@ class Job(Protocol):
     ) -> nn.Module:
         """Train whatever requires a gradient, by the recipe, on `split` (default: the recipe's); return `model`."""
 
-    def batches(self, split: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the (x, y) of "train", "val" or "trainval" once, in order, on the device, unaugmented."""
+    def batches(self, split: str | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the (x, y) of "train", "val" or "trainval" (default: the recipe's) once, in order, unaugmented."""
 
     def validate(self, model: nn.Module) -> Score:
         """Score `model` on the validation split; refuses a model that was fitted on it."""

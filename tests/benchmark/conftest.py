@@ -12,6 +12,7 @@ import torch
 from visionpeft.benchmark.spec import Backbone, Recipe, Run
 from visionpeft.benchmark.train import TrainingJob
 from visionpeft.data.loader import Batches
+from visionpeft.data.mini import Digits
 from visionpeft.data.task import Task
 from visionpeft.methods.lora import LoRA
 
@@ -34,7 +35,7 @@ def colours(n: int, seed: int) -> Batches:
 @pytest.fixture
 def a_job(tmp_path):
     def make(method=DEFAULT, **changes) -> TrainingJob:
-        task = Task("colours", "test", "natural", 3)
+        task = Task("colours", "test", "natural", 3, sources=(Digits(),))
         recipe = dataclasses.replace(RECIPE, **changes)
         run = Run("m", method, task, recipe, BACKBONE, 0, "m")
         data = {"train": colours(70, 0), "val": colours(20, 1), "trainval": colours(90, 2)}

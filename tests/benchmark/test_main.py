@@ -14,7 +14,7 @@ import torch
 from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.record import read, record_files
 
-SMALL = ["backbone=vit_pico", "recipe=demo", "epochs=1"]
+SMALL = ["backbone=vit_pico", "recipe=demo", "epochs=1", "warmup=0"]
 RUN = ["method=linear", "task=mini_digits", *SMALL]
 
 
@@ -35,7 +35,7 @@ def test_a_run_leaves_one_record_and_is_not_done_twice(command, folders, capsys)
     assert command(*RUN) == 0
     (record,) = records(folders)
     assert record.run["recipe"]["epochs"] == 1
-    assert record.label == "linear (recipe.epochs=1)"
+    assert record.label == "linear (recipe.epochs=1, recipe.warmup=0)"
     assert record.params["trainable"] == record.params["head"] == 128 * 10 + 10
     assert record.run["data"]["splits"]["test"]["size"] == 797
     capsys.readouterr()
@@ -68,7 +68,7 @@ def test_a_bare_name_finds_its_section(command, folders):
     (record,) = records(folders)
     assert record.run["method"]["fields"]["rank"] == 2
     assert record.run["recipe"]["lr"] == 0.01
-    assert record.label == "lora (rank=2, recipe.lr=0.01, recipe.epochs=1)"
+    assert record.label == "lora (rank=2, recipe.lr=0.01, recipe.epochs=1, recipe.warmup=0)"
 
 
 REFUSED = {
@@ -85,6 +85,7 @@ REFUSED = {
     "negative lr": (["lr=-1"], "lr must be above 0, got -1.0"),
     "lr no number": (["lr=fast"], "lr must be float, got 'fast'"),
     "best_val on 1000 images": (["select=best_val"], "add recipe.train_on=train"),
+    "warm-up as long as training": (["epochs=1", "warmup=1"], "warmup (1) must be below epochs (1); give warmup=0"),
     "seed no number": (["seed=one"], "seed must be a whole number from 0 on, got 'one'"),
     "no data folder": (["data=nowhere"], "no folder nowhere; give DATA="),
     "no such weights": (["backbone.weights=nowhere.npz"], "no file nowhere.npz"),
@@ -141,6 +142,20 @@ def test_available_tasks_alone(command, folders, capsys):
     assert "1 to do" in capsys.readouterr().err
 
 
+def test_an_empty_data_variable_is_none(command, folders, monkeypatch):
+    """make exports it even when nobody set it."""
+    monkeypatch.setenv("VISIONPEFT_DATA", "")
+    assert command(*RUN) == 0
+
+
+def test_unwritable_runs_are_named(command, folders, capsys):
+    (folders / "file").write_text("")
+    assert command(*RUN, "runs=file") in (1, 2)
+    message = capsys.readouterr().err
+    assert "file" in message
+    assert "Traceback" not in message
+
+
 EXTERNAL = """
 from dataclasses import dataclass
 from visionpeft.methods.base import Method
@@ -172,6 +187,31 @@ def test_a_method_may_live_elsewhere(command, folders, external):
     (record,) = records(folders)
     assert record.run["method"]["name"] == "mine"
     assert record.params["trainable"] - record.params["head"] == 2 * 128
+
+
+SPY = """
+import gc
+from dataclasses import dataclass
+from visionpeft.methods.linear import Linear
+
+@dataclass(frozen=True)
+class Spy(Linear):
+    def train(self, job):
+        assert job.run.task.sources == ()
+        for split in ("test", "test/x"):
+            for reach in (lambda: next(job.batches(split)), lambda: job.fit(job.build(self), self, split=split)):
+                try:
+                    reach()
+                except ValueError:
+                    continue
+                raise AssertionError(f"reached {split}")
+        return super().train(job)
+"""
+
+
+def test_a_method_that_looks_for_test_images_finds_none(command, folders, external):
+    (folders / "my_spy.py").write_text(SPY)
+    assert command("method._target_=my_spy.Spy", *RUN[1:]) == 0
 
 
 def test_one_failing_run_does_not_take_the_others_down(command, folders, external, capsys):

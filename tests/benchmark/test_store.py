@@ -55,7 +55,7 @@ def test_a_claimed_run_is_not_given_twice(tmp_path):
 
 
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
-    def full(path, data):
+    def full(path, data, once=False):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     rescue = tmp_path / "rescue"

@@ -1,5 +1,6 @@
 """The one training loop and the job a method trains with."""
 
+import copy
 import dataclasses
 import math
 
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from visionpeft.benchmark.train import Diverged, TrainingJob, make_optimizer, schedule
+from visionpeft.benchmark.loop import Diverged, make_optimizer, schedule
 from visionpeft.methods.base import Method
 from visionpeft.methods.full import Full
 from visionpeft.methods.linear import Linear
@@ -30,7 +31,7 @@ def test_schedule_by_hand():
 
 def test_the_loop_is_plain_adamw(a_job):
     """Against a loop written out by hand: same order, rates, decay and update."""
-    job = a_job(LoRA(rank=2), epochs=2, weight_decay=0.1)
+    job = a_job(LoRA(rank=2), epochs=2, warmup=1, weight_decay=0.1)
     method = job.run.method
     trained = job.fit(job.build(method), method, split="train")
     expected, order = job.build(method), torch.Generator().manual_seed(0)
@@ -56,7 +57,8 @@ def test_it_learns_and_reports_an_epoch_a_row(a_job):
     _, model = job.run.method.train(job)
     assert [row["epoch"] for row in job.curve] == list(range(1, 9))
     assert job.curve[-1]["loss"] < 0.7 < job.curve[0]["loss"]
-    assert job.curve[0]["phase"] == "trainval"
+    assert job.curve[0]["phase"] == "1 trainval"
+    assert [(p["split"], p["epochs"]) for p in job.phases] == [("trainval", 8)]
     assert seen[0] == {**job.curve[0], "epochs": 8}
 
 
@@ -100,12 +102,31 @@ def test_features_are_not_kept_where_the_trunk_is_random(a_job):
 
 def test_validation_refuses_a_model_that_saw_it(a_job):
     job = a_job()
-    model = job.fit(job.build(job.run.method), job.run.method, split="train", epochs=1)
+    model = job.fit(job.build(job.run.method), job.run.method, split="train", epochs=2)
     score = job.validate(model)
     assert 0 <= score.accuracy <= 1
-    job.fit(model, job.run.method, split="trainval", epochs=1)
-    with pytest.raises(ValueError, match="was fitted on the validation images"):
-        job.validate(model)
+    job.fit(model, job.run.method, split="trainval", epochs=2)
+    for seen in (model, copy.deepcopy(model)):
+        with pytest.raises(ValueError, match="was fitted on the validation images"):
+            job.validate(seen)
+
+
+def test_a_recipe_that_trains_on_train_alone_is_kept_to(a_job):
+    job = a_job(train_on="train")
+    with pytest.raises(ValueError, match="trains on train alone, so a method may not fit on trainval"):
+        job.fit(job.build(job.run.method), job.run.method, split="trainval")
+
+
+def test_a_warm_up_as_long_as_the_training_is_refused(a_job):
+    job = a_job(warmup=2)
+    with pytest.raises(ValueError, match="2 epochs with 2 of warm-up"):
+        job.fit(job.build(job.run.method), job.run.method, epochs=2)
+
+
+def test_a_search_phase_is_not_selected_on_validation(a_job):
+    job = a_job(LoRA(rank=2), select="best_val", train_on="train")
+    job.fit(job.build(job.run.method), job.run.method, split="train")
+    assert all("val" not in row for row in job.curve)
 
 
 @pytest.mark.parametrize("split", ["test", "all"])
@@ -144,7 +165,8 @@ class Hooked(Method):
     def groups(self, model):
         return [{"params": list(model.norm.parameters()), "lr_scale": 16.0}, {"params": list(model.head.parameters())}]
 
-    def step(self, model, optimizer, t):
+    def step(self, model, optimizer, t, steps):
+        assert steps == 5
         self.steps.append((t, [group["lr"] for group in optimizer.param_groups]))
         optimizer.step()
 
@@ -163,9 +185,17 @@ def test_divergence_is_named(a_job):
 
 
 def test_an_incomplete_batch_is_left_out_but_a_small_set_is_not(a_job):
-    job = a_job(LoRA(rank=1), batch_size=1000, epochs=1, warmup=0)
-    job.run.method.train(job)
-    assert math.isfinite(job.curve[0]["loss"])
+    steps = []
+
+    class Counted(LoRA):
+        def step(self, model, optimizer, t, steps_in_all):
+            steps.append((t, steps_in_all))
+            optimizer.step()
+
+    for batch_size, expected in ((1000, 1), (16, 5)):  # 90 images
+        steps.clear()
+        Counted(rank=1).train(a_job(Counted(rank=1), batch_size=batch_size, epochs=1, warmup=0))
+        assert steps == [(t, expected) for t in range(expected)]
 
 
 def test_sgd_is_to_be_had():
@@ -178,10 +208,10 @@ def test_compiled_training_is_the_same(a_job, monkeypatch):
     """The compile switch reaches torch.compile; on its eager backend the numbers are the same."""
     compiled = torch.compile
     monkeypatch.setattr(torch, "compile", lambda model: compiled(model, backend="eager"))
-    job = a_job(LoRA(rank=2), epochs=1)
+    job = a_job(LoRA(rank=2), epochs=1, warmup=0)
     plain = job.run.method.train(job)[1]
-    other = a_job(LoRA(rank=2), epochs=1)
-    other._compiled = True
+    other = a_job(LoRA(rank=2), epochs=1, warmup=0)
+    other.compiled = True
     found = other.run.method.train(other)[1]
     np.testing.assert_allclose(plain.head.weight.detach(), found.head.weight.detach(), rtol=1e-5, atol=1e-7)
 
@@ -195,6 +225,9 @@ def test_bf16_trains_the_same_model_roughly(a_job):
     assert curves[1] == pytest.approx(curves[0], rel=0.05)
 
 
-def test_no_test_split_in_a_job(a_job):
-    assert "test" not in a_job()._data
-    assert isinstance(a_job(), TrainingJob)
+def test_nothing_a_job_holds_leads_to_test_images(a_job):
+    job = a_job()
+    assert job.run.task.sources == ()
+    assert job.batches is not None
+    with pytest.raises(ValueError, match="may read"):
+        job._split("test")

@@ -50,11 +50,6 @@ def test_read_only_memory_maps_are_served(tmp_path, batches):
     assert torch.equal(next(mapped.iterate())[0], next(batches.iterate())[0])
 
 
-def test_augmentation_sees_each_batch(batches):
-    plain = next(batches.iterate())[0]
-    assert torch.equal(next(batches.iterate(augment=lambda x: x.flip(-1)))[0], plain.flip(-1))
-
-
 def test_features_take_the_images_place(batches):
     features = torch.randn(10, 5)
     new = batches.replaced(features)

@@ -1,0 +1,167 @@
+"""The one training loop. No method is named here."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from timm.layers import DropPath, PatchDropout
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+from torch.optim import SGD, AdamW, Optimizer
+
+from visionpeft.data.loader import Batches
+from visionpeft.methods.base import Method
+from visionpeft.methods.surgery import foreign, heads
+
+from .device import autocast
+from .spec import Recipe
+
+
+class Diverged(RuntimeError):
+    """The training loss became NaN or infinite."""
+
+
+def schedule(step: int, steps: int, warmup: int) -> float:
+    """Return the factor on the learning rate at `step` (0, 1, ...): linear warm-up, then half a cosine down to 0."""
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def make_optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> Optimizer:
+    """Return the recipe's optimizer over a method's parameter groups."""
+    if recipe.optimizer == "sgd":
+        return SGD(groups, lr=recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay)
+    return AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, batches: Batches, precision: str) -> tuple[Tensor, float]:
+    """Return the predicted class of every example, shape (n,), and the mean cross-entropy."""
+    model.eval()
+    classes, losses = [], []
+    with autocast(precision, batches.device):
+        for x, y in batches.iterate():
+            logits = model(x).float()
+            classes.append(logits.argmax(-1))
+            losses.append(F.cross_entropy(logits, y, reduction="none"))
+    return torch.cat(classes).cpu(), torch.cat(losses).mean().item()
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long and how a loop runs."""
+
+    recipe: Recipe
+    epochs: int
+    seed: int
+    precision: str
+    compiled: bool = False
+
+
+class Loop:
+    """One call of fit: optimizer, schedule, order of images.
+
+    Attributes:
+        seconds: of each epoch; the first has the computing of features, where these are computed once.
+        features_once: whether only a head learnt, from features computed once.
+    """
+
+    def __init__(self, model: nn.Module, method: Method, batches: Batches, course: Course) -> None:
+        recipe = course.recipe
+        self.model, self.method, self.batches, self.course = model, method, batches, course
+        self.learner: nn.Module = model
+        self.batch_size = min(recipe.batch_size, len(batches))
+        self.steps = len(batches) // self.batch_size
+        self.warmup = round(recipe.warmup * self.steps)
+        self.optimizer = make_optimizer(recipe, method.groups(model))
+        self.order = torch.Generator().manual_seed(course.seed)
+        self.seconds: list[float] = []
+        self.features_once = _only_head_learns(model, method)
+        torch.manual_seed(course.seed)
+
+    def epochs(self) -> Iterator[dict[str, Any]]:
+        """Run epoch after epoch, yielding its number, mean loss and last learning rate."""
+        start = time.perf_counter()
+        if self.features_once:
+            self.learner, self.batches = _on_features(self.model, self.batches, self.course.precision)
+        elif self.course.compiled:
+            torch._dynamo.reset()  # forget the graphs of earlier runs, of which dynamo keeps eight
+            self.learner = torch.compile(self.model)  # type: ignore[assignment]
+        for epoch in range(self.course.epochs):
+            loss, lr = self._epoch(epoch)
+            self.seconds.append(time.perf_counter() - start)
+            if not math.isfinite(loss):
+                raise Diverged(f"the loss is {loss} in epoch {epoch + 1} of {self.course.epochs}")
+            yield {"epoch": epoch + 1, "loss": loss, "lr": lr}
+            start = time.perf_counter()
+
+    @property
+    def images_per_second(self) -> float:
+        """Return the training rate: without the first epoch, but with the one computing of features."""
+        steady = self.seconds if self.features_once else self.seconds[1:] or self.seconds
+        return self.steps * self.batch_size * len(steady) / sum(steady)
+
+    def _epoch(self, epoch: int) -> tuple[float, float]:
+        """Return the mean loss and the last learning rate."""
+        self.model.train()
+        losses, lr, t = [], 0.0, epoch * self.steps
+        order = torch.randperm(len(self.batches), generator=self.order)[: self.steps * self.batch_size]
+        for x, y in self.batches.iterate(order, self.batch_size):
+            lr = self._set_rate(t)
+            losses.append(self._step(x, y, t))
+            t += 1
+        return torch.stack(losses).mean().item(), lr  # the one synchronisation of an epoch
+
+    def _set_rate(self, t: int) -> float:
+        rate = self.course.recipe.lr * schedule(t, self.course.epochs * self.steps, self.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group.get("lr_scale", 1.0)
+        return rate
+
+    def _step(self, x: Tensor, y: Tensor, t: int) -> Tensor:
+        with autocast(self.course.precision, self.batches.device):
+            loss = self.method.loss(self.learner, x, y)
+        loss.backward()
+        self.method.step(self.model, self.optimizer, t, self.course.epochs * self.steps)
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss.detach()
+
+
+def _only_head_learns(model: nn.Module, method: Method) -> bool:
+    """Whether features can be computed once: one linear head learns, nothing before it is random, plain loss."""
+    head = heads(model)
+    if len(head) != 1 or not isinstance(head[0], nn.Linear) or type(method).loss is not Method.loss:
+        return False
+    own = set(head[0].parameters())
+    return not any(p.requires_grad and p not in own for p in model.parameters()) and not any(
+        _random(module) for module in model.modules()
+    )
+
+
+def _random(module: nn.Module) -> bool:
+    """Whether a module may behave differently from one training step to the next; a method's own count as random."""
+    if isinstance(module, _DropoutNd):
+        return module.p > 0
+    if isinstance(module, DropPath):
+        return (module.drop_prob or 0) > 0
+    return isinstance(module, (PatchDropout, _BatchNorm)) or foreign(module)
+
+
+@torch.no_grad()
+def _on_features(model: nn.Module, batches: Batches, precision: str) -> tuple[nn.Module, Batches]:
+    """Return the head alone, and what it sees of every image in the place of images."""
+    model.eval()
+    with autocast(precision, batches.device):
+        found = [
+            model.forward_head(model.forward_features(x), pre_logits=True).float()  # type: ignore[operator]
+            for x, _ in batches.iterate()
+        ]
+    return heads(model)[0], batches.replaced(torch.cat(found))
