@@ -18,7 +18,7 @@ from .tidy import to_csv
 
 FOLDER = Path(__file__).parent / "published"
 SHOTS = (1, 2, 4, 8, 16)
-FEWSHOT = ("fgvc_aircraft", "food101", "flowers102", "oxford_pets", "stanford_cars")
+FEWSHOT = ("aircraft", "food101", "flowers102", "pets", "cars")
 TARGETS = ("imagenet", "imagenet_v2", "imagenet_sketch", "imagenet_a", "imagenet_r")
 SECTIONS = {
     "ours": "ours",

@@ -5,7 +5,7 @@ import pytest
 from visionpeft.benchmark.spec import Backbone, Recipe, from_mapping
 from visionpeft.methods.lora import LoRA
 
-RECIPE = {"name": "r", "lr": 1e-3, "weight_decay": 0.0, "epochs": 3}
+RECIPE = {"name": "r", "lr": 1e-3, "weight_decay": 0.0, "epochs": 3, "warmup": 0}
 
 
 def test_lists_become_tuples_and_ints_floats():
