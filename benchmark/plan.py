@@ -166,6 +166,7 @@ class _Planner:
             "recipe": dataclasses.asdict(run.recipe) | {"precision": pick_precision(run.recipe.precision, device)},
             "backbone": backbone,
             "data": data,
+            "per_task": run.per_task,
             "versions": {"harness": HARNESS, "pixels": VERSION},
             "seed": run.seed,
         }

@@ -36,6 +36,7 @@ class Record:
             backbone: {name, model, weights_sha256, img_size, mean, std, interpolation}.
             data: {source, reading, splits: {split: {size, expected, digest, order}}}; digest is order-free over
                 (key, label), reading how the source was told to show its images.
+            per_task: on what published per-task settings were chosen, if they were used ("test", "val200"), else "".
             versions: of what can move a number outside the method: {harness, pixels}.
         label: the row's name in tables: the method's name and the settings that differ from its yaml.
         settled: fields of the method after training, where a search changed them; else empty.

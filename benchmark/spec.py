@@ -102,7 +102,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Run:
-    """One method on one task with one seed: everything that can move its number."""
+    """One method on one task with one seed: everything that can move its number.
+
+    `label` is the row's name in tables, `overrides` the command line it came from; `per_task` says on what published
+    per-task settings were chosen ("test", "val200"), if they were asked for.
+    """
 
     method_name: str
     method: Method
@@ -112,6 +116,7 @@ class Run:
     seed: int
     label: str
     overrides: tuple[str, ...] = ()
+    per_task: str = ""
 
 
 @dataclass(frozen=True)

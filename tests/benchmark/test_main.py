@@ -63,6 +63,18 @@ def test_multirun_with_globs_and_bare_fields(command, folders, capsys):
     assert not (folders / "runs" / "mini").exists()
 
 
+def test_published_per_task_settings_are_marked(folders, monkeypatch):
+    """FacT-TK: rank and scale as released for each task, and the row's name says so."""
+    runs = []
+    monkeypatch.setattr("visionpeft.benchmark.__main__.work", lambda found, options: len(runs.extend(found) or []))
+    monkeypatch.setattr(sys, "argv", ["visionpeft"])
+    argv = ["-m", "method=fact_tk", "task=vtab_caltech101,vtab_dtd", "backbone=vit_pico", "per_task=published"]
+    assert main(argv) == 0
+    assert [(run.method.rank, run.method.scale) for run in runs] == [(32, 10.0), (16, 0.01)]
+    assert {run.label for run in runs} == {"fact_tk (published per-task settings, chosen on test)"}
+    assert {run.per_task for run in runs} == {"test"}
+
+
 def test_a_bare_name_finds_its_section(command, folders):
     assert command("method=lora", "rank=2", "lr=0.01", *RUN[1:]) == 0
     (record,) = records(folders)
@@ -98,6 +110,11 @@ REFUSED = {
     "target no method class": (["method._target_=torch.nn.Linear"], "is no subclass of visionpeft.methods.base.Method"),
     "unsuitable backbone": (["method=vpt_deep", "backbone=resnet18", "weights=none"], "needs the blocks of a timm"),
     "device": (["device=cuda:7"], "device 'cuda:7' is not to be had here"),
+    "no published settings": (
+        ["method=lora", "per_task=published"],
+        "no published per-task settings for method 'lora'",
+    ),
+    "published for another suite": (["method=ssf", "per_task=published"], "no published setting of ssf for mini task"),
     "bad wandb mode": (["wandb=on"], "wandb must be one of disabled, offline, online"),
     "missing value": (["backbone=timm"], "backbone.model"),
     "syntax": (["seed=[0"], "cannot read 'seed=[0' as name=value"),

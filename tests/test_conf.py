@@ -1,0 +1,60 @@
+"""Every yaml reads as the value it describes; facts of the benchmark are pinned elsewhere."""
+
+from pathlib import Path
+
+import pytest
+import timm
+from omegaconf import OmegaConf
+
+from visionpeft.benchmark.compose import read_method, read_task
+from visionpeft.benchmark.overrides import choices, preset
+from visionpeft.benchmark.spec import Backbone, Recipe, from_mapping
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def names(group):
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", names("method"))
+def test_methods(name):
+    written = OmegaConf.to_container(preset("method", name))
+    read_method(written["method"])
+    assert {"lr", "weight_decay"} <= set(written["recipe"])
+    from_mapping(Recipe, OmegaConf.to_container(preset("recipe", "vtab")) | written["recipe"], "recipe")
+
+
+@pytest.mark.parametrize("name", names("task"))
+def test_tasks(name):
+    task = read_task(preset("task", name))
+    assert f"{task.suite}_{task.name}" == name
+
+
+@pytest.mark.parametrize("name", names("recipe"))
+def test_recipes(name):
+    assert from_mapping(Recipe, OmegaConf.to_container(preset("recipe", name)), "recipe").name == name
+
+
+@pytest.mark.parametrize("name", sorted(set(names("backbone")) - {"timm"}))
+def test_backbones(name):
+    backbone = from_mapping(Backbone, OmegaConf.to_container(preset("backbone", name)), "backbone")
+    assert backbone.name == name
+    assert timm.get_pretrained_cfg(backbone.model, allow_unregistered=False)
+
+
+@pytest.mark.parametrize("name", names("published"))
+def test_published_settings_are_fields_of_the_method_or_the_recipe(name):
+    written = preset("published", name)
+    assert written.selected_on in ("test", "val200")
+    assert {f"vtab_{task}" for task in written.tasks} == {n for n in names("task") if n.startswith("vtab_")}
+    method = preset("method", name).method
+    for values in written.tasks.values():
+        for key in values:
+            section, _, field = key.partition(".")
+            assert field in (method if section == "method" else preset("recipe", "vtab"))
+
+
+@pytest.mark.parametrize("group", ["method", "task", "recipe", "backbone", "published"])
+def test_every_yaml_describes_itself(group):
+    assert all(choice.description for choice in choices(group))
