@@ -48,9 +48,9 @@ class LoRA(Method):
         thirds = tuple(i for i, name in enumerate(THIRDS) if name in self.targets)
         whole = [name for name in self.targets if name not in THIRDS]
         if thirds:
-            swap(model, ["qkv"], lambda base: LoRALinear(base, self.rank, self.scale, self.dropout, 3, thirds))
+            swap(model, ["qkv"], lambda base: LoRALinear(base, self, parts=3, chosen=thirds))
         if whole:
-            swap(model, whole, lambda base: LoRALinear(base, self.rank, self.scale, self.dropout))
+            swap(model, whole, lambda base: LoRALinear(base, self))
 
 
 class LoRALinear(nn.Linear):
@@ -59,15 +59,14 @@ class LoRALinear(nn.Linear):
     Parameters: A (chosen, rank, in), B (chosen, out / parts, rank).
     """
 
-    def __init__(
-        self, base: nn.Linear, rank: int, scale: float, dropout: float, parts: int = 1, chosen: tuple[int, ...] = (0,)
-    ) -> None:
+    def __init__(self, base: nn.Linear, method: LoRA, parts: int = 1, chosen: tuple[int, ...] = (0,)) -> None:
         adopt(self, base)
+        rank = method.rank
         width = self.out_features // parts
         if rank > min(self.in_features, width):
             raise ValueError(f"rank {rank} is above min(in, out) = {min(self.in_features, width)}")
-        self.scale, self.chosen, self.width = scale, chosen, width
-        self.drop = nn.Dropout(dropout)
+        self.scale, self.chosen, self.width = method.scale, chosen, width
+        self.drop = nn.Dropout(method.dropout)
         self.A = nn.Parameter(base.weight.new_empty(len(chosen), rank, self.in_features))
         self.B = nn.Parameter(base.weight.new_zeros(len(chosen), width, rank))
         for a in self.A:

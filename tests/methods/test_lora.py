@@ -20,7 +20,7 @@ def filled(layer: LoRALinear) -> LoRALinear:
 
 def test_whole_layer():
     base = linear()
-    layer = filled(LoRALinear(base, rank=2, scale=0.5, dropout=0.0))
+    layer = filled(LoRALinear(base, LoRA(rank=2, scale=0.5)))
     x = torch.randn(3, 4, 6, dtype=torch.float64)
     expected = x @ (base.weight + 0.5 * layer.B[0] @ layer.A[0]).T + base.bias
     torch.testing.assert_close(layer(x), expected)
@@ -30,7 +30,7 @@ def test_whole_layer():
 def test_thirds():
     """q and v change, each by a pair of its own; k is the base's."""
     base = linear()
-    layer = filled(LoRALinear(base, 2, 0.5, 0.0, parts=3, chosen=(0, 2)))
+    layer = filled(LoRALinear(base, LoRA(rank=2, scale=0.5), parts=3, chosen=(0, 2)))
     x = torch.randn(3, 6, dtype=torch.float64)
     change = layer(x) - base(x)
     torch.testing.assert_close(change[:, :4], 0.5 * x @ (layer.B[0] @ layer.A[0]).T)
