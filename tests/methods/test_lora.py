@@ -40,14 +40,14 @@ def test_thirds():
 
 
 def test_start():
-    layer = LoRALinear(nn.Linear(100, 100), 4, 1.0, 0.0)
+    layer = LoRALinear(nn.Linear(100, 100), LoRA(rank=4, scale=1.0, dropout=0.0))
     assert not layer.B.any()
     bound = 0.1  # Kaiming-uniform with a = sqrt 5 is 1 / sqrt(inputs)
     assert 0.95 * bound < layer.A.abs().max() <= bound
 
 
 def test_dropout_acts_on_the_input_while_training():
-    layer = filled(LoRALinear(linear(), 2, 1.0, dropout=0.5))
+    layer = filled(LoRALinear(linear(), LoRA(rank=2, dropout=0.5)))
     x = torch.randn(3, 6, dtype=torch.float64)
     assert not torch.equal(layer.train()(x), layer(x))
     assert torch.equal(layer.eval()(x), layer(x))
@@ -70,4 +70,4 @@ def test_bad_fields(fields, message):
 
 def test_rank_above_the_layer():
     with pytest.raises(ValueError, match=r"rank 5 is above min\(in, out\) = 4"):
-        LoRALinear(linear(), 5, 1.0, 0.0, parts=3, chosen=(0,))
+        LoRALinear(linear(), LoRA(rank=5), parts=3, chosen=(0,))
