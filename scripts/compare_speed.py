@@ -14,8 +14,8 @@ import argparse
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import torch
 import torch.nn.functional as F
@@ -26,9 +26,10 @@ from torchvision import transforms
 
 from visionpeft.benchmark.backbone import build, resolve
 from visionpeft.benchmark.compose import read_task
+from visionpeft.benchmark.device import pick_device, pick_precision
 from visionpeft.benchmark.overrides import preset
 from visionpeft.benchmark.spec import Backbone, Recipe, Run
-from visionpeft.benchmark.train import TrainingJob, pick_device, pick_precision
+from visionpeft.benchmark.train import TrainingJob
 from visionpeft.data.loader import Batches
 from visionpeft.data.pixels import pixels
 from visionpeft.data.task import Split, find, load
@@ -90,7 +91,7 @@ def ours(run: Run, batches: Batches, epochs: int) -> float:
     """Return the images per second of the harness."""
     job = TrainingJob(run, {"train": batches, "val": batches, "trainval": batches}, Path())
     job.fit(job.build(run.method), run.method, split="train", epochs=epochs)
-    return job.images_per_second
+    return float(job.phases[-1]["images_per_second"])
 
 
 def dense(layer: GLoRALinear, x: Tensor) -> Tensor:
@@ -122,10 +123,8 @@ def main() -> None:
         batches = Batches(array, split.labels, backbone.mean, backbone.std, device)
         for name, method in METHODS.items():
             run = Run(name, method, task, RECIPE, backbone, 0, name)
-            forward: Callable[[GLoRALinear, Tensor], Tensor] = GLoRALinear.forward
-            GLoRALinear.forward = dense  # type: ignore[method-assign]
-            before = plain(run, split, args.workers, args.epochs)
-            GLoRALinear.forward = forward  # type: ignore[method-assign]
+            with mock.patch.object(GLoRALinear, "forward", dense):
+                before = plain(run, split, args.workers, args.epochs)
             after = ours(dataclasses.replace(run), batches, args.epochs)
             print(f"| {name} | {before:.1f} | {after:.1f} | {after / before:.1f} |", flush=True)
 

@@ -116,7 +116,7 @@ def trial(
     )
     job = TrainingJob(run, data, Path())
     accuracy = job.validate(method.train(job)[1]).accuracy
-    print(f"{name} {setting} {task}: {accuracy:.3f} ({job.seconds:.0f} s)", file=sys.stderr, flush=True)
+    print(f"{name} {setting} {task}: {accuracy:.3f} ({job.phases[-1]['seconds']:.0f} s)", file=sys.stderr, flush=True)
     return accuracy
 
 
