@@ -41,7 +41,7 @@ class FacTTT(Method):
     """
 
     rank: int = 16
-    scale: float = 1.0
+    scale: float = 10.0
     dropout: float = 0.1
 
     def __post_init__(self) -> None:

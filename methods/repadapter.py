@@ -33,7 +33,7 @@ class RepAdapter(Method):
 
     bottleneck: int = 8
     up_groups: int = 2
-    scale: float = 1.0
+    scale: float = 5.0
     targets: tuple[str, ...] = ("qkv", "fc1")
     dropout: float = 0.1
 

@@ -91,7 +91,7 @@ def test_two_steps_move_exactly_what_requires_a_gradient(method):
     for t in range(2):
         optimizer.zero_grad()
         method.loss(model, x, torch.arange(16) % 5).backward()
-        method.step(model, optimizer, t)
+        method.step(model, optimizer, t, 2)
     moved = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
     assert moved == set(trainable(model))
 
