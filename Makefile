@@ -25,14 +25,15 @@ export VISIONPEFT_RUNS := $(or $(RUNS),$(VISIONPEFT_RUNS),runs)
 blank := $(subst ,, )
 given  = $(filter-out $(addsuffix =%,$(KNOWN)),$(subst \$(blank),<blank>,$(MAKEOVERRIDES)))
 extra  = $(foreach word,$(given),'$(subst <blank>,$(blank),$(word))')
-flags  = $(if $(DRY),dry=true) $(if $(RETRY),retry=true) $(if $(SAVE),save=true) $(if $(WANDB),wandb=$(WANDB))
+on     = $(filter-out 0 false no,$(1))
+flags  = $(if $(call on,$(DRY)),dry=true) $(if $(call on,$(RETRY)),retry=true) $(if $(call on,$(SAVE)),save=true) $(if $(WANDB),wandb=$(WANDB))
 # the tasks of a suite: all of them, those whose data is there (TASKS=available), or the named ones
 tasks  = $(if $(filter-out available,$(TASKS)),'task=$(TASKS)','task=glob($(1)_*)') $(if $(filter available,$(TASKS)),available=true)
 DEMO   = backbone=vit_pico recipe=demo seed=0 'task=mini_digits,mini_tissue,mini_location'
-run    = $(PY) -m visionpeft.benchmark -m method=$(METHOD) seed=$(SEEDS) $(flags) $(1) $(extra)
+run    = $(PY) -m visionpeft.benchmark -m 'method=$(METHOD)' 'seed=$(SEEDS)' $(flags) $(1) $(extra)
 # a failed run (exit 1) does not keep the others from their table; a refused command (2) does
 then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call board),true); exit $$code
-board  = $(if $(DRY),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published)
+board  = $(if $(call on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published)
 
 .PHONY: help setup list demo mini vtab leaderboard test lint types check clean
 .DEFAULT_GOAL := help
@@ -53,8 +54,8 @@ list: $(READY) ## methods, tasks, recipes, backbones
 	@$(PY) -m visionpeft.benchmark list
 
 demo: $(READY) ## the main job on the embedded default: four methods, three tasks, short schedules, a leaderboard
-	$(PY) -m visionpeft.benchmark -m 'method=linear,bitfit,lora' $(DEMO)
-	$(PY) -m visionpeft.benchmark -m method=glora supernet_epochs=20 generations=4 population=20 $(DEMO)
+	$(PY) -m visionpeft.benchmark -m 'method=linear,bitfit,lora' $(DEMO) $(flags)
+	$(PY) -m visionpeft.benchmark -m method=glora supernet_epochs=20 generations=4 population=20 $(DEMO) $(flags)
 	$(call board)
 
 mini: $(READY) ## the embedded suite in full: make mini METHOD=lora

@@ -58,8 +58,9 @@ def benchmark(argv: list[str]) -> int:
         try:
             runs.append(compose_run(config, line.folders))
             options.append(compose_options(config, sizes))
-        except USER_ERRORS as error:  # raised here, hydra would print a line of its own, and the first error alone
-            problems.append(_one_message(error))
+        except Exception as error:  # all of this is reading what was asked; raised, hydra would print the first alone
+            known = isinstance(error, USER_ERRORS)
+            problems.append(_one_message(error) if known else f"cannot read the settings ({error!r})")
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions instead of hydra's own report and exit
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products, asked for before CUDA starts
@@ -67,6 +68,8 @@ def benchmark(argv: list[str]) -> int:
     hydra.main(version_base="1.3", config_path="pkg://visionpeft.conf", config_name="config")(collect)()
     if problems:
         raise Refused("\n".join(dict.fromkeys(problems)))
+    if any(other != options[0] for other in options):
+        raise ValueError("one command runs with one data, source, runs, cache, device, ...; sweep over them in a shell")
     return work(runs, options[0]) if runs else 0
 
 

@@ -14,7 +14,7 @@ import torch
 from omegaconf import OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from visionpeft.methods.base import Method
 from visionpeft.methods.surgery import merge
@@ -31,7 +31,7 @@ def save(folder: Path, run: Run, method: Method, model: nn.Module) -> None:
     """Write the tensors that the backbone lacks or that were trained, and the values that rebuild the model."""
     folder.mkdir(parents=True, exist_ok=True)
     keys = set(outline(run.backbone, run.task.num_classes).state_dict())
-    save_file({k: t.detach().cpu().contiguous() for k, t in stored(model, keys).items()}, folder / TENSORS)
+    _write({k: t.detach().cpu().contiguous() for k, t in stored(model, keys).items()}, folder / TENSORS, {})
     cls = type(method)
     values = {
         "method": {"_target_": f"{cls.__module__}.{cls.__qualname__}", **dataclasses.asdict(method)},
@@ -42,12 +42,22 @@ def save(folder: Path, run: Run, method: Method, model: nn.Module) -> None:
     OmegaConf.save(OmegaConf.create(values), folder / VALUES)
 
 
-def load(folder: Path, weights: str | None = None) -> tuple[nn.Module, Backbone, Mapping[str, Any]]:
+def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    try:
+        save_file(tensors, path, metadata=metadata)
+    except SafetensorError as error:
+        raise OSError(f"cannot write {path} ({error})") from None
+
+
+def load(
+    folder: Path, weights: str | None = None, trust: bool = False
+) -> tuple[nn.Module, Backbone, Mapping[str, Any]]:
     """Return the model of a saved adapter in eval mode, its backbone, and the saved values.
 
     Args:
         folder: what `save` wrote.
         weights: the backbone's weights, if they lie elsewhere than when the adapter was saved.
+        trust: let the folder name a class from outside this package; importing one runs its code.
 
     Raises:
         ValueError: files are missing, the weights are not those the adapter was trained on, or tensors do not fit.
@@ -55,18 +65,30 @@ def load(folder: Path, weights: str | None = None) -> tuple[nn.Module, Backbone,
     for name in (TENSORS, VALUES):
         if not (folder / name).is_file():
             raise ValueError(f"no {name} in {folder}; it is written by a run with save=true")
-    values = OmegaConf.to_container(OmegaConf.load(folder / VALUES))
-    if not isinstance(values, dict) or not {"method", "backbone", "weights_sha256", "task"} <= set(values):
-        raise ValueError(f"{folder / VALUES} does not describe an adapter")
+    values = _read(folder / VALUES, trust)
     backbone = from_mapping(Backbone, values["backbone"] | ({"weights": weights} if weights else {}), "backbone")
     if (found := weights_sha256(backbone)) != values["weights_sha256"]:
         raise ValueError(
             f"the adapter was trained on weights {str(values['weights_sha256'])[:10]}, these are {str(found)[:10]}"
         )
-    model = build(backbone, int(values["task"]["num_classes"]))
+    model = build(backbone, values["task"]["num_classes"])
     read_method(values["method"]).inject(model)
     _fill(model, folder / TENSORS)
-    return model.eval(), backbone, {str(key): value for key, value in values.items()}
+    return model.eval(), backbone, values
+
+
+def _read(path: Path, trust: bool) -> dict[str, Any]:
+    """Return the values of an adapter, as far as they can be checked without building anything."""
+    try:
+        values: Any = OmegaConf.to_container(OmegaConf.load(path))
+        target, classes = values["method"]["_target_"], values["task"]["num_classes"]
+        if not {"backbone", "weights_sha256"} <= set(values) or not 0 < classes < 1_000_000:
+            raise ValueError("backbone, weights_sha256 or a number of classes is missing")
+    except Exception as error:  # whatever a damaged or forged yaml sets off
+        raise ValueError(f"{path} does not describe an adapter ({type(error).__name__}: {error})") from None
+    if not trust and not str(target).startswith("visionpeft."):
+        raise ValueError(f"{path} names {target}, which is not of this package; --trust imports and runs it")
+    return {str(key): value for key, value in values.items()}
 
 
 def _fill(model: nn.Module, path: Path) -> None:
@@ -85,15 +107,15 @@ def _fill(model: nn.Module, path: Path) -> None:
         raise ValueError(f"{path} does not fit its method: {str(error).splitlines()[-1].strip()}") from None
 
 
-def save_merged(folder: Path, out: Path, weights: str | None = None) -> None:
+def save_merged(folder: Path, out: Path, weights: str | None = None, trust: bool = False) -> None:
     """Merge an adapter into its backbone and write weights that plain timm loads.
 
     Raises:
         ValueError: something of the method is left to run after merging.
     """
-    model, backbone, values = load(folder, weights)
+    model, backbone, values = load(folder, weights, trust)
     if not merge(model):
         raise ValueError(f"{values['method']['_target_']} does not merge into plain layers; use the adapter as it is")
     with torch.no_grad():
         tensors = {key: tensor.contiguous() for key, tensor in model.state_dict().items()}
-    save_file(tensors, out, metadata={"model": backbone.model, "num_classes": str(values["task"]["num_classes"])})
+    _write(tensors, out, {"model": backbone.model, "num_classes": str(values["task"]["num_classes"])})

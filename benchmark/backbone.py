@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.resources
+import importlib.util
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ def weights_file(backbone: Backbone) -> Path | None:
         return _download(backbone.model)
     if weights.startswith("pkg://"):
         package, _, name = weights.removeprefix("pkg://").partition("/")
+        if not package.startswith("visionpeft.") or importlib.util.find_spec(package) is None:
+            raise ValueError(f"backbone.weights: {weights} is not in this package; give a file")
         return Path(str(importlib.resources.files(package))) / name
     path = Path(weights).expanduser()
     if not path.is_file():
@@ -148,7 +151,8 @@ def build(backbone: Backbone, num_classes: int, drop_path: float = 0.0, seed: in
 
 def _create(backbone: Backbone, num_classes: int, drop_path: float, **pretrained: Any) -> nn.Module:
     size = {} if backbone.img_size is None else {"img_size": backbone.img_size}
-    arguments = {"num_classes": num_classes, "drop_path_rate": drop_path, **size, **backbone.model_args, **pretrained}
+    depth = {"drop_path_rate": drop_path} if drop_path else {}  # not all models know it
+    arguments = {"num_classes": num_classes, **depth, **size, **backbone.model_args, **pretrained}
     try:
         return timm.create_model(backbone.model, **arguments)
     except TypeError as error:

@@ -46,10 +46,23 @@ def preset(group: str, name: str, folders: tuple[Path, ...] = ()) -> DictConfig:
     for folder in (*folders, CONF):
         path = folder / group / f"{name}.yaml"
         if path.is_file():
-            loaded = OmegaConf.load(path)
-            assert isinstance(loaded, DictConfig)
-            return loaded
+            return _load(path, {"method": ("method",), "task": ("name", "suite", "group")}.get(group, ()))
     raise ValueError(f"no {group} called {name!r}")
+
+
+def _load(path: Path, needed: Iterable[str]) -> DictConfig:
+    """Read a yaml that has to have some keys.
+
+    Raises:
+        ValueError: it has not; the message names the file.
+    """
+    try:
+        loaded = OmegaConf.load(path)
+    except Exception as error:  # the yaml reader's many kinds
+        raise ValueError(f"{path} is not readable as yaml ({str(error).splitlines()[0]})") from None
+    if not isinstance(loaded, DictConfig) or (absent := [key for key in needed if key not in loaded]):
+        raise ValueError(f"{path} has to have {', '.join(absent if isinstance(loaded, DictConfig) else ['keys'])}")
+    return loaded
 
 
 def suite_sizes(folders: Iterable[Path] = ()) -> dict[str, dict[str, int]]:
@@ -77,7 +90,9 @@ class CommandLine:
         self.folders = tuple(_config_dirs(argv))
         self._chosen: dict[str, list[str]] = {}
         self._external = any(word.lstrip("+").startswith("method._target_=") for word in argv)
-        words = [word for part in argv for word in self._expand_backbone(part)]
+        multirun = [word for word in argv if word in ("-m", "--multirun")]  # between names argparse would not know it
+        rest = [word for word in argv if word not in multirun]
+        words = multirun + [word for part in rest for word in self._expand_backbone(part)]
         for word in words:
             self._check_group(word)
         self.argv = [self._spell(word) for word in words]

@@ -75,17 +75,19 @@ class _Planner:
         self._fits: dict[str, ValueError | None] = {}
 
     def resolve(self, run: Run) -> Planned | None:
-        source, backbone = self._source(run.task), self._backbone(run)
+        source = self._source(run.task)
         if isinstance(source, DataError):
             if self.options.available:
                 self.left_out[run.task.name] = str(source)
             else:
                 self.problems.append(str(source))
+            return None
+        backbone = self._backbone(run)
         if isinstance(backbone, ValueError):
             self.problems.append(str(backbone))
-        elif misfit := self._misfit(run):
+            return None
+        if misfit := self._misfit(run):
             self.problems.append(f"method {run.method_name}: {misfit}")
-        if isinstance(source, DataError) or isinstance(backbone, ValueError) or misfit:
             return None
         try:
             data = self._lists(run.task, source)
@@ -95,12 +97,13 @@ class _Planner:
         return Planned(run, self._values(run, backbone, data))
 
     def _source(self, task: Task) -> Source | DataError:
-        if task.name not in self._sources:
+        key = repr(task)
+        if key not in self._sources:
             try:
-                self._sources[task.name] = find(task, self.options.data, self.options.source)
+                self._sources[key] = find(task, self.options.data, self.options.source)
             except DataError as error:
-                self._sources[task.name] = error
-        return self._sources[task.name]
+                self._sources[key] = error
+        return self._sources[key]
 
     def _backbone(self, run: Run) -> dict[str, Any] | ValueError:
         key = repr(run.backbone)
@@ -127,9 +130,10 @@ class _Planner:
 
     def _lists(self, task: Task, source: Source) -> dict[str, Any]:
         """Return the digests of a task's splits, from its lists; no image is opened."""
-        if task.name not in self._data:
+        key = repr(task)
+        if key not in self._data:
             splits = {name: load(task, source, self.options.data, name) for name in ("train", "val", "test")}
-            self._data[task.name] = {
+            self._data[key] = {
                 "source": source.name,
                 "reading": {k: v for k, v in dataclasses.asdict(source).items() if k not in PLACES},  # type: ignore[call-overload]
                 "splits": {
@@ -142,7 +146,7 @@ class _Planner:
                     for name, split in splits.items()
                 },
             }
-        return self._data[task.name]
+        return self._data[key]
 
     def _values(self, run: Run, backbone: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         task, device = run.task, pick_device(self.options.device)

@@ -78,14 +78,15 @@ def estimate(planned: list[Planned], root: Path) -> tuple[float, int]:
     seen: dict[tuple[str, ...], list[float]] = {}
     for path in record_files(root):
         record = _readable(path)
-        if record and record.status == "ok":
-            seen.setdefault(_kind(record.run), []).append(record.cost["seconds_total"])
+        seconds = record.cost.get("seconds_total") if record and record.status == "ok" else None
+        if record and isinstance(seconds, (int, float)):
+            seen.setdefault(_kind(record.run), []).append(seconds)
     known = [seen[kind] for p in planned if (kind := _kind(p.resolved)) in seen]
     return sum(sum(times) / len(times) for times in known), len(planned) - len(known)
 
 
 def _kind(run: dict[str, Any]) -> tuple[str, ...]:
-    return str(run["method"]), str(run["backbone"]), str(run["recipe"])
+    return tuple(str(run.get(part)) for part in ("method", "backbone", "recipe"))
 
 
 def _readable(path: Path) -> Record | None:

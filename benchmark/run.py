@@ -52,7 +52,10 @@ def execute(
     try:
         with Meter(device)() as meter:
             settled, model = run.method.train(job)
-        classes = predict(model, test, job.precision)[0].numpy()  # the only reading of test data
+        predicted, loss = predict(model, test, job.precision)  # the only reading of test data
+        if not np.isfinite(loss):
+            raise Diverged("the trained model's outputs are not finite")
+        classes = predicted.numpy()
         scores = {"test": float((classes == test.labels.cpu().numpy()).mean())}
         if run.recipe.train_on == "train":
             scores["val"] = job.validate(model).accuracy
@@ -132,7 +135,7 @@ def observed(job: TrainingJob, model: nn.Module, meter: Meter) -> dict[str, Any]
     return {
         "params": params,
         "cost": cost,
-        "curve": job.curve,
+        "curve": finite(job.curve),
         "notes": job.notes,
         "provenance": provenance(job.run, job),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,6 +47,10 @@ class Backbone:
             value = getattr(self, name)
             if value is not None and len(value) != 3:
                 raise ValueError(f"{name} needs three numbers, got {value}")
+        if owned := {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "num_classes"} & set(
+            self.model_args
+        ):
+            raise ValueError(f"model_args must not set {', '.join(sorted(owned))}; weights and task say that")
         if self.std is not None and min(self.std) <= 0:
             raise ValueError(f"std must be above 0, got {self.std}")
 
@@ -204,4 +209,6 @@ def _cast(value: Any, hint: Any, name: str) -> Any:
         return float(value)
     if hint in (int, float, bool, str) and (type(value) is not hint):
         raise ValueError(f"{name} must be {hint.__name__}, got {value!r}")
+    if hint is float and not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value!r}")
     return value

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from .record import Record
+from .record import Record, read
 
 
 class Store:
@@ -28,8 +28,13 @@ class Store:
         return self.root / folder / f"{record.stem}.json"
 
     def done(self, suite: str, stem: str) -> bool:
-        """Whether the run has succeeded before."""
-        return (self.root / suite / f"{stem}.json").exists()
+        """Whether the run has succeeded before.
+
+        Raises:
+            BadRecord: there is a file in the record's place that is none.
+        """
+        path = self.root / suite / f"{stem}.json"
+        return path.exists() and read(path).status == "ok"
 
     def failed(self, stem: str) -> bool:
         """Whether the run has failed before."""

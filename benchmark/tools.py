@@ -13,7 +13,7 @@ from visionpeft.data.decode import decode
 from .adapter import load, save_merged
 from .backbone import resolve
 from .overrides import GROUPS, choices
-from .screen import table
+from .screen import remark, table
 
 
 def predict(argv: list[str]) -> int:
@@ -22,9 +22,12 @@ def predict(argv: list[str]) -> int:
     parser.add_argument("adapter", type=Path, help="folder written by a run with save=true")
     parser.add_argument("images", type=Path, nargs="+")
     parser.add_argument("--weights", help="the backbone's weights, if they have moved")
+    parser.add_argument("--trust", action="store_true", help="run code of a method from outside this package")
     parser.add_argument("--top", type=int, default=3, help="classes shown per image")
     args = parser.parse_args(argv)
-    model, backbone, values = load(args.adapter, args.weights)
+    if args.top < 1:
+        raise ValueError(f"--top must be above 0, got {args.top}")
+    model, backbone, _ = load(args.adapter, args.weights, args.trust)
     backbone = resolve(backbone)
     assert backbone.img_size and backbone.mean and backbone.std and backbone.interpolation
     for path in args.images:
@@ -49,8 +52,10 @@ def merge(argv: list[str]) -> int:
     parser.add_argument("adapter", type=Path)
     parser.add_argument("out", type=Path, help="the .safetensors file to write")
     parser.add_argument("--weights", help="the backbone's weights, if they have moved")
+    parser.add_argument("--trust", action="store_true", help="run code of a method from outside this package")
     args = parser.parse_args(argv)
-    save_merged(args.adapter, args.out, args.weights)
+    save_merged(args.adapter, args.out, args.weights, args.trust)
+    remark(f"wrote {args.out}")
     return 0
 
 

@@ -203,7 +203,13 @@ def _parse(path: Path) -> Iterator[Entry]:
         match = LINE.fullmatch(line)
         if match is None:
             raise DataError(f"{path}:{number}: expected a path and an integer label, got {line[:80]!r}")
-        yield Entry(f"{path}:{number}", match["path"], int(match["label"]))
+        yield Entry(f"{path}:{number}", _plain(match["path"]), int(match["label"]))
+
+
+def _plain(path: str) -> str:
+    """Return a relative path without empty and `.` steps, so that one file has one key."""
+    steps = path.split("/")
+    return path if path.startswith("/") else "/".join(step for step in steps if step not in ("", "."))
 
 
 def _files(folder: Path, listed: list[tuple[str, str]]) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -101,6 +102,13 @@ class Task:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sources", tuple(self.sources))  # a yaml hands over a list
+        for what in ("name", "suite", "group"):  # they become file names
+            if not re.fullmatch(r"\w[\w.-]{0,60}", value := getattr(self, what)):
+                raise DataError(f"{what} may have letters, digits, dots and dashes, got {value!r}")
+        if self.suite == "failed" or not 0 < self.num_classes < 1_000_000:
+            raise DataError(
+                f"suite {self.suite!r} with {self.num_classes} classes: expected another name, 1 to 999,999"
+            )
 
 
 def find(task: Task, root: Path | None, source: str | None = None) -> Source:

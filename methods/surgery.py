@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import torch
-from timm.models.vision_transformer import Block
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
@@ -61,6 +61,9 @@ def swap(
             f"it has {', '.join(names)}"
         )
     for name in found:
+        parent = model.get_submodule(name.rpartition(".")[0])
+        if getattr(parent, "q_bias", None) is not None:
+            raise ValueError(f"{name} cannot be adapted: {type(parent).__name__} reads its weights past the layer")
         if foreign(layers[name]):
             raise ValueError(f"{name} is already adapted ({type(layers[name]).__name__}); inject one method once")
         try:
@@ -76,7 +79,11 @@ def transformer_blocks(model: nn.Module, who: str) -> Any:
         ValueError: they are not; the message names `who` asked for them and what the model has.
     """
     blocks = getattr(model, "blocks", None)
-    if not isinstance(blocks, nn.Sequential) or any(type(block) is not Block for block in blocks):
+    if (
+        not isinstance(model, VisionTransformer)
+        or not isinstance(blocks, nn.Sequential)
+        or any(type(block) is not Block for block in blocks)
+    ):
         kinds = sorted({type(b).__name__ for b in blocks}) if isinstance(blocks, nn.Sequential) else ["no blocks"]
         raise ValueError(f"{who} needs the blocks of a timm VisionTransformer; {type(model).__name__} has {kinds}")
     return blocks

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,6 +99,18 @@ REFUSED = {
     "lr no number": (["lr=fast"], "lr must be float, got 'fast'"),
     "best_val on 1000 images": (["select=best_val"], "add recipe.train_on=train"),
     "warm-up as long as training": (["epochs=1", "warmup=1"], "warmup (1) must be below epochs (1); give warmup=0"),
+    "infinite lr": (["lr=inf"], "lr must be finite, got inf"),
+    "a folder that is none": (["runs=5"], "cannot read the settings"),
+    "no classes": (["task.num_classes=0"], "with 0 classes"),
+    "a name that leaves the folder": (["task.name=../../evil"], "name may have letters, digits, dots and dashes"),
+    "weights elsewhere by model_args": (["+backbone.model_args.checkpoint_path=x"], "must not set checkpoint_path"),
+    "code from a package": (["backbone.weights=pkg://json/x"], "is not in this package"),
+    "abstract method": (["method._target_=visionpeft.methods.base.Method"], "cannot read the settings"),
+    "past the layer": (
+        ["method=lora", "backbone=beit_base_patch16_224", "weights=none"],
+        "reads its weights past the layer",
+    ),
+    "options that differ": (["-m", "save=true,false"], "one command runs with one data, source, runs"),
     "seed no number": (["seed=one"], "seed must be a whole number from 0 on, got 'one'"),
     "no data folder": (["data=nowhere"], "no folder nowhere; give DATA="),
     "no such weights": (["backbone.weights=nowhere.npz"], "no file nowhere.npz"),
@@ -252,6 +265,42 @@ def test_a_diverged_run_becomes_a_record(command, folders, capsys):
     assert command(*argv, "retry=true") == 1  # ... unless asked to
 
 
+@pytest.mark.parametrize("method", ["linear", "vpt_deep"])
+def test_a_model_that_ends_in_nan_is_no_result(command, folders, method):
+    assert command(f"method={method}", *RUN[1:], "lr=1e38", "precision=fp32") == 1
+    (record,) = records(folders)
+    assert (record.status, record.scores) == ("diverged", {})
+
+
+def test_tasks_of_one_name_are_kept_apart(command, folders):
+    """Two suites may have a task of the same name: each record has the data of its own."""
+    from PIL import Image
+
+    for suite, count in (("one", 4), ("two", 6)):
+        for split in ("train", "val", "test"):
+            for label in ("a", "b"):
+                (folders / suite / split / label).mkdir(parents=True)
+                for i in range(count):
+                    Image.new("RGB", (8, 8), (i, 40 * count, 9)).save(folders / suite / split / label / f"{i}.png")
+        (folders / "conf" / "task").mkdir(parents=True, exist_ok=True)
+        (folders / "conf" / "task" / f"{suite}_own.yaml").write_text(
+            f"# mine\n_target_: visionpeft.data.task.Task\nname: own\nsuite: {suite}\ngroup: mine\nnum_classes: 2\n"
+            f"sources:\n  - _target_: visionpeft.data.folder.ImageFolder\n    path: {folders / suite}\n"
+        )
+    argv = ["-m", "--config-dir", str(folders / "conf"), "task=one_own,two_own", "method=linear", *SMALL]
+    assert command(*argv, "batch_size=4") == 0
+    sizes = {r.run["task"]["suite"]: r.run["data"]["splits"]["train"]["size"] for r in records(folders)}
+    assert sizes == {"one": 8, "two": 12}
+
+
+def test_half_a_record_is_named_not_taken_for_done(command, folders, capsys):
+    assert command(*RUN) == 0
+    (path,) = record_files(folders / "runs")
+    path.write_text("")
+    assert command(*RUN) == 2
+    assert path.name in capsys.readouterr().err
+
+
 def test_ctrl_c_stops_at_once_and_says_how_to_go_on(folders):
     command = [sys.executable, "-m", "visionpeft.benchmark", "method=full", "task=mini_digits", "backbone=vit_pico"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
@@ -290,6 +339,13 @@ def test_save_predict_merge(command, folders, capsys):
     assert "class" in capsys.readouterr().out
     assert command("predict", str(adapter), "nothing.png") == 2
     assert command("merge", str(adapter), "merged.safetensors") == 0
+    forged = folders / "forged"
+    shutil.copytree(adapter, forged)
+    (forged / "evil.py").write_text("print('code ran')")
+    text = (adapter / "adapter.yaml").read_text()
+    (forged / "adapter.yaml").write_text(text.replace("visionpeft.methods.lora.LoRA", "evil.X"))
+    assert command("predict", str(forged), "x.png") == 2
+    assert "--trust imports and runs it" in capsys.readouterr().err
     import timm
     from safetensors.torch import load_file
 
