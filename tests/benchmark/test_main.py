@@ -187,6 +187,7 @@ def test_unwritable_runs_are_named(command, folders, capsys):
 
 
 EXTERNAL = """
+import torch
 from dataclasses import dataclass
 from visionpeft.methods.base import Method
 from visionpeft.methods.surgery import freeze
@@ -194,12 +195,15 @@ from visionpeft.methods.surgery import freeze
 @dataclass(frozen=True)
 class Mine(Method):
     boom: bool = False
+    greedy: bool = False
     def inject(self, model):
         freeze(model)
         model.norm.requires_grad_(True)
     def loss(self, model, x, y):
         if self.boom:
             raise RuntimeError("a bug of mine")
+        if self.greedy:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return super().loss(model, x, y)
 """
 
@@ -242,6 +246,13 @@ class Spy(Linear):
 def test_a_method_that_looks_for_test_images_finds_none(command, folders, external):
     (folders / "my_spy.py").write_text(SPY)
     assert command("method._target_=my_spy.Spy", *RUN[1:]) == 0
+
+
+def test_out_of_memory_becomes_a_record(command, folders, external):
+    assert command("method._target_=my_package.Mine", "+method.greedy=true", *RUN[1:]) == 1
+    (record,) = records(folders)
+    assert (record.status, record.error) == ("oom", "CUDA out of memory. Tried to allocate 2 GiB")
+    assert record.label == "mine (greedy=True, recipe.epochs=1, recipe.warmup=0)"
 
 
 def test_one_failing_run_does_not_take_the_others_down(command, folders, external, capsys):
