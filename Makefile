@@ -55,7 +55,7 @@ list: $(READY) ## methods, tasks, recipes, backbones
 
 demo: $(READY) ## the main job on the embedded default: four methods, three tasks, short schedules, a leaderboard
 	$(PY) -m visionpeft.benchmark -m 'method=linear,bitfit,lora' $(DEMO) $(flags)
-	$(PY) -m visionpeft.benchmark -m method=glora supernet_epochs=10 generations=2 population=20 parents=5 mutants=10 crossovers=10 $(DEMO) $(flags)
+	$(PY) -m visionpeft.benchmark -m method=glora supernet_epochs=10 generations=3 population=20 parents=5 mutants=10 crossovers=10 $(DEMO) $(flags)
 	$(call board)
 
 mini: $(READY) ## the embedded suite in full: make mini METHOD=lora
