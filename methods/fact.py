@@ -63,7 +63,7 @@ class FacTTK(Method):
     """
 
     rank: int = 32
-    scale: float = 100.0
+    scale: float = 10.0
     dropout: float = 0.1
 
     def __post_init__(self) -> None:

@@ -36,7 +36,7 @@ def test_bad_method_fields(values, message):
     ("change", "message"),
     [
         ({"lr": -1.0}, "lr must be above 0, got -1.0"),
-        ({"lr": float("nan")}, "lr must be above 0"),
+        ({"lr": float("nan")}, "lr must be finite, got nan"),
         ({"epochs": 0}, "epochs must be above 0"),
         ({"weight_decay": -0.1}, "weight_decay must not be negative"),
         ({"optimizer": "adam"}, "optimizer must be one of adamw, sgd, got 'adam'"),
