@@ -135,6 +135,7 @@ class _Planner:
             splits = {name: load(task, source, self.options.data, name) for name in ("train", "val", "test")}
             self._data[key] = {
                 "source": source.name,
+                "sample": source.sample,
                 "reading": {k: v for k, v in dataclasses.asdict(source).items() if k not in PLACES},  # type: ignore[call-overload]
                 "splits": {
                     name: {

@@ -1,4 +1,4 @@
-"""Images in folders: lists of paths and labels (the layout of every VTAB-1k copy), or a folder per class."""
+"""Images in a folder with lists of paths and labels: the layout of every VTAB-1k copy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ LISTS = {
 """Usual names of a split's list; the first one present is read."""
 SUITES = ("vtab-1k", "")
 """A data folder may hold the task folders or a folder of that name which holds them."""
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 LINE = re.compile(r"(?P<path>\S.*?)\s+(?P<label>-?[0-9]{1,9})")
 
 
@@ -85,7 +84,7 @@ class ListFolder(Source):
         if name in ("train", "val"):
             self._compare(folder)
         below = f"{self.images}/" if self.images else ""
-        files = _files(folder, [(entry.place, below + entry.key) for entry in entries])
+        files = files_below(folder, [(entry.place, below + entry.key) for entry in entries])
         return Split(
             keys=tuple(entry.key for entry in entries),
             labels=np.array([entry.label for entry in entries], dtype=np.int64),
@@ -133,64 +132,6 @@ class ListFolder(Source):
             )
 
 
-@dataclass(frozen=True)
-class ImageFolder(Source):
-    """A data set of one's own as `<path>/<split>/<class>/*.jpg`; classes are those of train, sorted by name.
-
-    Attributes:
-        path: the folder that holds train, val and test.
-        upright: turn images as their EXIF orientation says.
-    """
-
-    name: ClassVar[str] = "imagefolder"
-    path: str
-    upright: bool = True
-
-    def missing(self, root: Path | None) -> str | None:  # noqa: D102
-        folder = Path(self.path).expanduser()
-        if not folder.is_dir():
-            return f"there is no folder {folder}"
-        absent = [split for split in ("train", "val", "test") if not (folder / split).is_dir()]
-        if not absent:
-            return None
-        advice = "; move about a fifth of each class's images from train to val" if absent == ["val"] else ""
-        return f"{folder} lacks the folder {' and '.join(absent)}, expected train, val and test{advice}"
-
-    def split(self, root: Path | None, name: str) -> Split:  # noqa: D102
-        if problem := self.missing(root):
-            raise DataError(problem)
-        folder = Path(self.path).expanduser()
-        classes = _subfolders(folder / "train")
-        if not classes:
-            raise DataError(f"{folder / 'train'} holds no folders; expected one per class, with images in it")
-        if unknown := sorted(set(_subfolders(folder / name)) - set(classes)):
-            known = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
-            raise DataError(f"{folder / name / unknown[0]}: no such class in train; it has {known}")
-        labels = {title: label for label, title in enumerate(classes)}
-        found = [(key, labels[c]) for c in classes for key in self._images(folder, f"{name}/{c}")]
-        files = _files(folder, [(str(folder / key), key) for key, _ in found])
-        return Split(
-            keys=tuple(key for key, _ in found),
-            labels=np.array([label for _, label in found], dtype=np.int64),
-            read=lambda i: files[i].read_bytes(),
-            files=files,
-            places=tuple(map(str, files)),
-            upright=self.upright,
-        )
-
-    @staticmethod
-    def _images(folder: Path, below: str) -> list[str]:
-        """Return the images of one class, at any depth, as paths relative to `folder`."""
-        found = [path for path in (folder / below).rglob("*") if path.suffix.lower() in ENDINGS]
-        if not found and below.startswith("train/"):
-            raise DataError(f"{folder / below} holds no images (looked for {', '.join(ENDINGS)})")
-        return sorted(path.relative_to(folder).as_posix() for path in found if not path.name.startswith("."))
-
-
-def _subfolders(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
 def _parse(path: Path) -> Iterator[Entry]:
     """Yield the lines of a list; blank ones are skipped."""
     try:
@@ -212,7 +153,7 @@ def _plain(path: str) -> str:
     return path if path.startswith("/") else "/".join(step for step in steps if step not in ("", "."))
 
 
-def _files(folder: Path, listed: list[tuple[str, str]]) -> tuple[Path, ...]:
+def files_below(folder: Path, listed: list[tuple[str, str]]) -> tuple[Path, ...]:
     """Return the file behind each (place, relative path).
 
     Raises:

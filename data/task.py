@@ -65,6 +65,11 @@ class Source(ABC):
     name: ClassVar[str]
     """The data flavour as logs and records show it: folder, original, tfds, hub, rendered, ..."""
 
+    @property
+    def sample(self) -> int:
+        """Which of several training sets this reads, 0 if there is one only; part of the run, like the seed."""
+        return 0
+
     @abstractmethod
     def missing(self, root: Path | None) -> str | None:
         """Return None if the data is there, else one sentence on what is missing and what to do; quick."""
@@ -175,7 +180,7 @@ def _checked(task: Task, name: str, split: Split) -> Split:
         i = int(outside[0])
         raise DataError(
             f"{places[i]}: label {split.labels[i]} of {split.keys[i]}, expected 0 to {task.num_classes - 1}"
-            f"{_more(len(outside))}; task {task.name} has {task.num_classes} classes"
+            f"{more(len(outside))}; task {task.name} has {task.num_classes} classes"
         )
     seen: dict[str, int] = {}
     for i, key in enumerate(split.keys):
@@ -190,10 +195,11 @@ def _apart(task: Task, test: Split, name: str, other: Split) -> None:
     shared = [key for key in test.keys if key in places]
     if shared:
         raise DataError(
-            f"{places[shared[0]]}: {shared[0]} is in {name} and in test{_more(len(shared))}; "
+            f"{places[shared[0]]}: {shared[0]} is in {name} and in test{more(len(shared))}; "
             f"task {task.name} would be scored on images it learnt from"
         )
 
 
-def _more(count: int) -> str:
+def more(count: int) -> str:
+    """Return " (and n more)" for messages that name the first of several."""
     return f" (and {count - 1} more)" if count > 1 else ""

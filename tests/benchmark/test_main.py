@@ -296,7 +296,7 @@ def test_tasks_of_one_name_are_kept_apart(command, folders):
         (folders / "conf" / "task").mkdir(parents=True, exist_ok=True)
         (folders / "conf" / "task" / f"{suite}_own.yaml").write_text(
             f"# mine\n_target_: visionpeft.data.task.Task\nname: own\nsuite: {suite}\ngroup: mine\nnum_classes: 2\n"
-            f"sources:\n  - _target_: visionpeft.data.folder.ImageFolder\n    path: {folders / suite}\n"
+            f"sources:\n  - _target_: visionpeft.data.imagefolder.ImageFolder\n    path: {folders / suite}\n"
         )
     argv = ["-m", "--config-dir", str(folders / "conf"), "task=one_own,two_own", "method=linear", *SMALL]
     assert command(*argv, "batch_size=4") == 0

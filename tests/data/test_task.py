@@ -3,7 +3,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from visionpeft.data.folder import ImageFolder, ListFolder
+from visionpeft.data.folder import ListFolder
+from visionpeft.data.imagefolder import ImageFolder
 from visionpeft.data.task import DataError, Split, Task, find, load
 
 TOY = ListFolder(names=("toy",))

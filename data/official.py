@@ -1,0 +1,147 @@
+"""What a data set of VTAB is: its examples' keys and labels, and the slices of the official order that VTAB takes.
+
+Each data set is declared once, in `data/vtab/`. Sources that start from different files (`original.py` from what its
+owners publish, `prepared.py` from a folder of tensorflow-datasets, `hub.py`) read it through that one declaration, so
+they give the same examples in the same order with the same digests.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .order import Key, official_order, slice_of
+from .task import DataError, Split
+
+
+@dataclass(frozen=True)
+class Examples:
+    """All examples of one split of tensorflow-datasets, in whatever order the files have them.
+
+    Attributes:
+        keys: what tensorflow-datasets calls each, unique.
+        labels: int64, shape (n,), by the task's rule.
+        read: index -> encoded image bytes as published, or a uint8 array (height, width, 3) where it is published
+            as an array.
+        files: the file that holds each example, or one file that holds them all.
+    """
+
+    keys: Sequence[Key]
+    labels: np.ndarray
+    read: Callable[[int], bytes | np.ndarray]
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file that the owners of a data set, or a mirror, serve.
+
+    Attributes:
+        urls: where it can be had, tried in order.
+        name: what it is called on disk, below the data set's folder.
+        digest: "md5:..." or "sha256:...", or "" if none was ever published.
+        size: bytes.
+        unpack: whether it is an archive whose members go into the data set's folder.
+    """
+
+    urls: tuple[str, ...]
+    name: str
+    digest: str
+    size: int
+    unpack: bool = True
+
+
+class DataSet(ABC):
+    """One data set of VTAB. Subclasses are frozen dataclasses; a field chooses among its tasks, if it has several.
+
+    The class attributes say what does not depend on anybody's files.
+
+    Attributes:
+        names: folders it is looked for in, below the data folder.
+        builder: its name, configuration and version in tensorflow-datasets, such as "eurosat/rgb:2.0.0".
+        counts: number of examples of each split there.
+        train, val, test: the slices VTAB takes, in the syntax of tensorflow-datasets.
+        remotes: what `make data` downloads.
+        terms: whose terms of use apply, with the page that states them.
+        by_hand: what a person must do before it can be read, where no download is possible.
+        inexact: why the official examples cannot be rebuilt from the owners' files, and which source has them; "" if
+            they can.
+        encoded: whether the owners publish encoded images, whose bytes are kept as they are; otherwise arrays.
+    """
+
+    names: ClassVar[tuple[str, ...]]
+    builder: ClassVar[str]
+    counts: ClassVar[Mapping[str, int]]
+    train: ClassVar[str] = "train[:800]"
+    val: ClassVar[str]
+    test: ClassVar[str] = "test"
+    remotes: ClassVar[tuple[Remote, ...]] = ()
+    terms: ClassVar[str] = ""
+    by_hand: ClassVar[str] = ""
+    inexact: ClassVar[str] = ""
+    encoded: ClassVar[bool] = True
+
+    @abstractmethod
+    def missing(self, folder: Path) -> str | None:
+        """Return None if the owners' files are in `folder`, else what is missing; quick."""
+
+    @abstractmethod
+    def examples(self, folder: Path, split: str) -> Examples:
+        """Read the owners' files of one split of tensorflow-datasets; no image is decoded.
+
+        Raises:
+            DataError: a file is missing or bad; the message names it.
+        """
+
+    @abstractmethod
+    def key(self, features: Mapping[str, Any], index: int) -> Key:
+        """Return the key of an example as tensorflow-datasets serves it.
+
+        Args:
+            features: without the image.
+            index: its number in the owners' order, for data sets whose keys are numbers; -1 if that is not known.
+        """
+
+    @abstractmethod
+    def label(self, features: Mapping[str, Any]) -> int:
+        """Return the task's label of an example as tensorflow-datasets serves it."""
+
+    def numbers(self, split: str) -> range | None:
+        """Return the keys of a split where they are plain numbers, so that the order is known without any file."""
+        return None
+
+    def part(self, name: str) -> tuple[str, int, int]:
+        """Return (split of tensorflow-datasets, start, stop) of train, val or test."""
+        return slice_of({"train": self.train, "val": self.val, "test": self.test}[name], self.counts)
+
+
+def pick(examples: Examples, split: str, start: int, stop: int, expected: int) -> Split:
+    """Return a slice of the official order of all examples of a split.
+
+    Raises:
+        DataError: the split has not the number of examples that the slice was defined for.
+    """
+    if len(examples.keys) != expected:
+        where = f" in {examples.files[0].parent}" if examples.files else ""
+        raise DataError(
+            f"split {split} has {len(examples.keys)} examples{where}, expected {expected}: with others, the official "
+            "order is another; get the complete data set, or read a copy in the vtab-1k layout with source=folder"
+        )
+    chosen = official_order(split, examples.keys)[start:stop]
+    files = examples.files
+    return Split(
+        keys=tuple(_text(split, examples.keys[i]) for i in chosen),
+        labels=examples.labels[chosen],
+        read=lambda i: examples.read(int(chosen[i])),
+        files=tuple(files[i] for i in chosen) if len(files) == len(examples.keys) else files,
+    )
+
+
+def _text(split: str, key: Key) -> str:
+    """Return a key that is unique over all splits."""
+    return f"{split}/{key.decode() if isinstance(key, bytes) else key}"
