@@ -2,61 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from .split import Split, joined
+
+if TYPE_CHECKING:
+    from .obtain import Delivery
+
 SPLITS = ("train", "val", "trainval", "test")
-"""`trainval` is train followed by val; `test` is read once, after training."""
+"""`trainval` is train followed by val, unless a source says otherwise; `test` is read once, after training."""
 
 
 class DataError(ValueError):
     """Data that is missing or bad; the message says what was expected, what was found and what to do."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """The examples of one split, in order.
-
-    Attributes:
-        keys: what names each example, unique within the split (a path in the folder layout).
-        labels: int64, shape (n,).
-        read: index -> encoded image bytes (anything PIL opens) or a uint8 array (height, width, 3).
-        files: the file behind each example, for messages and the cache's fingerprint; empty if there is none.
-        places: for messages, where each label is stated, such as train.txt:12; empty if the keys say enough.
-        upright: whether to turn images as their EXIF orientation says; the official VTAB decoders ignore it.
-    """
-
-    keys: tuple[str, ...]
-    labels: np.ndarray
-    read: Callable[[int], bytes | np.ndarray]
-    files: tuple[Path, ...] = ()
-    places: tuple[str, ...] = ()
-    upright: bool = False
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    @property
-    def digest(self) -> str:
-        """sha256 over the sorted (key, label) pairs: equal for the same examples in any order."""
-        return _digest(sorted(zip(self.keys, self.labels.tolist(), strict=True)))
-
-    @property
-    def order(self) -> str:
-        """sha256 over the (key, label) pairs as they come."""
-        return _digest(zip(self.keys, self.labels.tolist(), strict=True))
-
-
-def _digest(pairs: Iterable[tuple[str, int]]) -> str:
-    text = "".join(f"{key}\t{label}\n" for key, label in pairs)
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 class Source(ABC):
@@ -64,11 +29,28 @@ class Source(ABC):
 
     name: ClassVar[str]
     """The data flavour as logs and records show it: folder, original, tfds, hub, rendered, ..."""
+    official: ClassVar[bool] = False
+    """Whether it gives the examples as the task's authors defined them: their digests must be the known ones."""
 
     @property
     def sample(self) -> int:
         """Which of several training sets this reads, 0 if there is one only; part of the run, like the seed."""
         return 0
+
+    @property
+    def by_seed(self) -> bool:
+        """Whether the run's seed chooses the sample, so that the seeds of a row differ in their training images."""
+        return False
+
+    @property
+    def variant(self) -> str:
+        """What sets its training or validation images apart from the task's usual ones; rows of tables are named so."""
+        return ""
+
+    @property
+    def on_request(self) -> bool:
+        """Whether it is read only when it is asked for by name, never because others are missing."""
+        return False
 
     @abstractmethod
     def missing(self, root: Path | None) -> str | None:
@@ -82,6 +64,43 @@ class Source(ABC):
             DataError: a bad list; the message names file and line.
         """
 
+    def trainval(self, root: Path | None) -> Split:
+        """Read all that may be learnt from; begins with train."""
+        return joined(self.split(root, "train"), self.split(root, "val"))
+
+    def delivery(self, root: Path) -> Delivery | None:
+        """Return what can be downloaded for it, None if nothing can."""
+        return None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A test set of a task that has several: what was learnt in one domain is scored in another.
+
+    Attributes:
+        name: the table's column, such as sketch; unique within its task.
+        sources: where its split "test" can be read from; the first one present is used.
+        size: expected number of images.
+        own_classes: if given, the set is also scored with the logits restricted to the classes that occur in it, of
+            which there must be so many, in a column of its own: a_200 beside a.
+    """
+
+    name: str
+    sources: tuple[Source, ...] = ()
+    size: int | None = None
+    own_classes: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sources", tuple(self.sources))
+        if not re.fullmatch(r"\w+", self.name):
+            raise DataError(f"a target's name may have letters, digits and underscores, got {self.name!r}")
+
+    @property
+    def columns(self) -> dict[str, int | None]:
+        """Its columns, each with the number of classes its logits are restricted to."""
+        own = {f"{self.name}_{self.own_classes}": self.own_classes} if self.own_classes else {}
+        return {self.name: None, **own}
+
 
 @dataclass(frozen=True)
 class Task:
@@ -94,6 +113,9 @@ class Task:
         num_classes: labels run from 0 to num_classes - 1.
         sizes: expected number of examples of train, val and test.
         sources: where it can be read from; the first one present is used.
+        targets: its test sets, where they are others than the source's own split "test".
+        seen_by: tags of pretraining sets that hold its images or classes, such as in1k; with a backbone that learnt
+            from one of them, a result is not what the task is for.
         description: one line for `make list`.
     """
 
@@ -103,10 +125,13 @@ class Task:
     num_classes: int
     sizes: Mapping[str, int] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
+    targets: tuple[Target, ...] = ()
+    seen_by: tuple[str, ...] = ()
     description: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sources", tuple(self.sources))  # a yaml hands over a list
+        for what in ("sources", "targets", "seen_by"):  # a yaml hands over lists
+            object.__setattr__(self, what, tuple(getattr(self, what)))
         for what in ("name", "suite", "group"):  # they become file names
             if not re.fullmatch(r"\w[\w.-]{0,60}", value := getattr(self, what)):
                 raise DataError(f"{what} may have letters, digits, dots and dashes, got {value!r}")
@@ -122,7 +147,7 @@ def find(task: Task, root: Path | None, source: str | None = None) -> Source:
     Raises:
         DataError: none is there; the message lists what each of them misses.
     """
-    asked = [candidate for candidate in task.sources if source in (None, candidate.name)]
+    asked = [c for c in task.sources if (c.name == source if source else not c.on_request)]
     if not asked:
         names = ", ".join(dict.fromkeys(candidate.name for candidate in task.sources))
         raise DataError(
@@ -150,28 +175,16 @@ def load(task: Task, source: Source, root: Path | None, name: str) -> Split:
     if name not in SPLITS:
         raise DataError(f"no split {name!r}; expected one of {', '.join(SPLITS)}")
     if name == "trainval":
-        train, val = source.split(root, "train"), source.split(root, "val")
-        return _checked(task, name, _joined(train, val))
-    split = _checked(task, name, source.split(root, name))
+        return checked(task, name, source.trainval(root))
+    split = checked(task, name, source.split(root, name))
     if name == "test":
         for other in ("train", "val"):
             _apart(task, split, other, source.split(root, other))
     return split
 
 
-def _joined(first: Split, second: Split) -> Split:
-    size = len(first)
-    return Split(
-        keys=first.keys + second.keys,
-        labels=np.concatenate([first.labels, second.labels]),
-        read=lambda i: first.read(i) if i < size else second.read(i - size),
-        files=first.files + second.files,
-        places=first.places + second.places,
-        upright=first.upright,
-    )
-
-
-def _checked(task: Task, name: str, split: Split) -> Split:
+def checked(task: Task, name: str, split: Split) -> Split:
+    """Return a split as it is, if its labels fit the task and its keys are unique."""
     if not len(split):
         raise DataError(f"{task.suite} task {task.name}: split {name} is empty")
     places = split.places or split.keys

@@ -1,0 +1,64 @@
+"""The examples of one split: what they are called, their labels, and how to read them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Split:
+    """The examples of one split, in order.
+
+    Attributes:
+        keys: what names each example, unique within the split (a path in the folder layout).
+        labels: int64, shape (n,).
+        read: index -> encoded image bytes (anything PIL opens) or a uint8 array (height, width, 3).
+        files: the file behind each example, for messages and the cache's fingerprint; empty if there is none.
+        places: for messages, where each label is stated, such as train.txt:12; empty if the keys say enough.
+        upright: whether to turn images as their EXIF orientation says; the official VTAB decoders ignore it.
+        repeated: lines of its list that name an image again and were left out.
+    """
+
+    keys: tuple[str, ...]
+    labels: np.ndarray
+    read: Callable[[int], bytes | np.ndarray]
+    files: tuple[Path, ...] = ()
+    places: tuple[str, ...] = ()
+    upright: bool = False
+    repeated: int = 0
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the sorted (key, label) pairs: equal for the same examples in any order."""
+        return _digest(sorted(zip(self.keys, self.labels.tolist(), strict=True)))
+
+    @property
+    def order(self) -> str:
+        """sha256 over the (key, label) pairs as they come."""
+        return _digest(zip(self.keys, self.labels.tolist(), strict=True))
+
+
+def _digest(pairs: Iterable[tuple[str, int]]) -> str:
+    text = "".join(f"{key}\t{label}\n" for key, label in pairs)
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def joined(first: Split, second: Split) -> Split:
+    """Return the examples of two splits, one after the other."""
+    size = len(first)
+    return Split(
+        keys=first.keys + second.keys,
+        labels=np.concatenate([first.labels, second.labels]),
+        read=lambda i: first.read(i) if i < size else second.read(i - size),
+        files=first.files + second.files,
+        places=first.places + second.places,
+        upright=first.upright,
+    )
