@@ -7,6 +7,7 @@ they give the same examples in the same order with the same digests.
 
 from __future__ import annotations
 
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from PIL import Image
 
+from .decode import FORMATS
 from .order import Key, official_order, slice_of
 from .task import DataError, Split
+
+SAMPLE = {"train": (0, 800), "val": (800, 1000)}
+"""How a replicate's 1000 examples are shared out."""
+THOUSAND = 1000
+LOSSY = ("JPEG", "MPO")
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,9 @@ class DataSet(ABC):
     Attributes:
         names: folders it is looked for in, below the data folder.
         builder: its name, configuration and version in tensorflow-datasets, such as "eurosat/rgb:2.0.0".
+        versions: other major versions there that have the same examples, such as "3".
         counts: number of examples of each split there.
+        newer_counts: another number that later versions have of a split, with the same slices for VTAB.
         train, val, test: the slices VTAB takes, in the syntax of tensorflow-datasets.
         remotes: what `make data` downloads.
         terms: whose terms of use apply, with the page that states them.
@@ -76,7 +86,9 @@ class DataSet(ABC):
 
     names: ClassVar[tuple[str, ...]]
     builder: ClassVar[str]
+    versions: ClassVar[tuple[str, ...]] = ()
     counts: ClassVar[Mapping[str, int]]
+    newer_counts: ClassVar[Mapping[str, int]] = {}
     train: ClassVar[str] = "train[:800]"
     val: ClassVar[str]
     test: ClassVar[str] = "test"
@@ -115,9 +127,39 @@ class DataSet(ABC):
         """Return the keys of a split where they are plain numbers, so that the order is known without any file."""
         return None
 
-    def part(self, name: str) -> tuple[str, int, int]:
-        """Return (split of tensorflow-datasets, start, stop) of train, val or test."""
-        return slice_of({"train": self.train, "val": self.val, "test": self.test}[name], self.counts)
+    def known_keys(self, split: str) -> Sequence[Key] | None:
+        """Return the keys of a split where they follow from its size, so that the order is known without any file."""
+        return self.numbers(split)
+
+    def array(self, image: np.ndarray) -> np.ndarray:
+        """Return an array as tensorflow-datasets keeps it, (height, width, 1 or 3), the way `examples` gives it."""
+        return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+
+    def part(self, name: str, replicate: int = 0) -> tuple[str, int, int]:
+        """Return (split of tensorflow-datasets, start, stop) of train, val or test.
+
+        Args:
+            name: the part.
+            replicate: 0 for VTAB's own slices; k for the k-th 1000 after them, 800 to train on and 200 to validate.
+
+        Raises:
+            DataError: the split is too small for that replicate.
+        """
+        if name == "test" or replicate == 0:
+            return slice_of({"train": self.train, "val": self.val, "test": self.test}[name], self.counts)
+        last = self.replicates
+        if not 0 < replicate <= last:
+            have = f"{type(self).__name__} has 0 (VTAB's own)" + (f" to {last}" if last else " only")
+            raise DataError(f"replicate {replicate}: {have}; others would share images with it or with each other")
+        start, stop = SAMPLE[name]
+        return self.part("train")[0], THOUSAND * replicate + start, THOUSAND * replicate + stop
+
+    @property
+    def replicates(self) -> int:
+        """The largest replicate: thousands of the split that train is a slice of, up to any other slice of VTAB."""
+        split, _, stop = self.part("train")
+        others = [start for name in ("val", "test") for where, start, _ in [self.part(name)] if where == split]
+        return max(0, (min([self.counts[split], *others]) - max(stop, THOUSAND)) // THOUSAND)
 
 
 def pick(examples: Examples, split: str, start: int, stop: int, expected: int) -> Split:
@@ -135,13 +177,28 @@ def pick(examples: Examples, split: str, start: int, stop: int, expected: int) -
     chosen = official_order(split, examples.keys)[start:stop]
     files = examples.files
     return Split(
-        keys=tuple(_text(split, examples.keys[i]) for i in chosen),
+        keys=tuple(text_of(split, examples.keys[i]) for i in chosen),
         labels=examples.labels[chosen],
         read=lambda i: examples.read(int(chosen[i])),
         files=tuple(files[i] for i in chosen) if len(files) == len(examples.keys) else files,
     )
 
 
-def _text(split: str, key: Key) -> str:
+def text_of(split: str, key: Key) -> str:
     """Return a key that is unique over all splits."""
     return f"{split}/{key.decode() if isinstance(key, bytes) else key}"
+
+
+def as_published(dataset: DataSet, image: bytes) -> bytes | np.ndarray:
+    """Return an encoded image the way `dataset.examples` gives it: as it is, or as the array that it encodes.
+
+    Raises:
+        ValueError: the data set is published as arrays, and this encoding has lost some of them.
+    """
+    if dataset.encoded:
+        return image
+    with Image.open(io.BytesIO(image), formats=FORMATS) as found:
+        if found.format in LOSSY:
+            raise ValueError(f"{found.format} has lost what the data set was published as, arrays")
+        array = np.asarray(found if found.mode in ("L", "RGB") else found.convert("RGB"))
+    return dataset.array(array if array.ndim == 3 else array[..., None])

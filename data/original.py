@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from .obtain import Delivery
 from .official import DataSet, pick
 from .task import DataError, Source, Split
+from .unfinished import half_moved
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Original(Source):
     """
 
     name: ClassVar[str] = "original"
+    official: ClassVar[bool] = True
     dataset: DataSet
     replicate: int = 0
 
@@ -28,21 +31,34 @@ class Original(Source):
     def sample(self) -> int:  # noqa: D102
         return self.replicate
 
+    @property
+    def variant(self) -> str:  # noqa: D102
+        return f"replicate={self.replicate}" if self.replicate else ""
+
     def missing(self, root: Path | None) -> str | None:  # noqa: D102
         if root is None:
             return "give the folder that holds the data sets with DATA=... or VISIONPEFT_DATA"
         folders = [folder for folder in self._folders(root) if folder.is_dir()]
         if not folders:
             return f"no folder {' or '.join(self.dataset.names)} in {root}; `make data` says how to get it"
-        reasons = [self.dataset.missing(folder) for folder in folders]
+        reasons = [self._lacks(folder) for folder in folders]
         return None if None in reasons else reasons[0]
 
     def split(self, root: Path | None, name: str) -> Split:  # noqa: D102
         if root is None or (reason := self.missing(root)):
             raise DataError(str(reason if root else self.missing(None)))
-        folder = next(f for f in self._folders(root) if f.is_dir() and self.dataset.missing(f) is None)
-        split, start, stop = self.dataset.part(name)
+        folder = next(f for f in self._folders(root) if f.is_dir() and self._lacks(f) is None)
+        split, start, stop = self.dataset.part(name, self.replicate)
         return pick(self.dataset.examples(folder, split), split, start, stop, self.dataset.counts[split])
+
+    def delivery(self, root: Path) -> Delivery:  # noqa: D102
+        data, folders = self.dataset, [folder for folder in self._folders(root) if folder.is_dir()]
+        whole = (folder for folder in folders if self._lacks(folder) is None)
+        folder = next(whole, next(iter(folders), self._folders(root)[0]))
+        return Delivery(folder, data.remotes, lambda: self._lacks(folder), data.terms, data.by_hand)
+
+    def _lacks(self, folder: Path) -> str | None:
+        return half_moved(folder) or self.dataset.missing(folder)
 
     def _folders(self, root: Path) -> list[Path]:
         return [root.expanduser() / name for name in self.dataset.names]

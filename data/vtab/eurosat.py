@@ -10,11 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..official import DataSet, Examples, Remote
+from .files import inside, lacking, plain
 
 CLASSES = (
     *("AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial"),
     *("Pasture", "PermanentCrop", "Residential", "River", "SeaLake"),
 )
+
+ARCHIVES = ("2750", "EuroSAT_RGB")
+"""What the published archives call the folder of the classes."""
 
 
 @dataclass(frozen=True)
@@ -30,31 +34,34 @@ class EuroSAT(DataSet):
     counts: ClassVar[Mapping[str, int]] = {"train": 27000}
     val: ClassVar[str] = "train[16200:16400]"
     test: ClassVar[str] = "train[21600:]"
-    remotes: ClassVar[tuple[Remote, ...]] = ()
+    remotes: ClassVar[tuple[Remote, ...]] = (
+        Remote(
+            urls=(
+                "https://huggingface.co/datasets/torchgeo/eurosat/resolve/c877bcd43f099cd0196738f714544e355477f3fd/EuroSAT.zip",
+                "http://madm.dfki.de/files/sentinel/EuroSAT.zip",
+            ),
+            name="EuroSAT.zip",
+            digest="sha256:8ebea626349354c5328b142b96d0430e647051f26efc2dc974c843f25ecf70bd",
+            size=94280567,
+        ),
+    )
+    terms: ClassVar[str] = "German Research Center for AI, MIT licence: https://github.com/phelber/EuroSAT"
 
     def missing(self, folder: Path) -> str | None:  # noqa: D102
-        absent = [name for name in CLASSES if not (_top(folder) / name).is_dir()]
-        return f"{folder} lacks the folder {' and '.join(absent)} of EuroSAT's RGB images" if absent else None
+        return lacking(inside(folder, *ARCHIVES), CLASSES, "EuroSAT's RGB images")
 
     def examples(self, folder: Path, split: str) -> Examples:  # noqa: D102
         found = [
             (f"{name}_{path.name}", label, path)
             for label, name in enumerate(CLASSES)
-            for path in sorted((_top(folder) / name).glob("*.jpg"))
+            for path in sorted((inside(folder, *ARCHIVES) / name).glob("*.jpg"))
         ]
         files = tuple(path for _, _, path in found)
         labels = np.array([label for _, label, _ in found], np.int64)
         return Examples([key for key, _, _ in found], labels, lambda i: files[i].read_bytes(), files)
 
     def key(self, features: Mapping[str, Any], index: int) -> str:  # noqa: D102
-        name = features["filename"]
-        text = name.decode() if isinstance(name, bytes) else str(name)
-        return f"{CLASSES[int(features['label'])]}_{text}"
+        return f"{CLASSES[int(features['label'])]}_{plain(features['filename'])}"
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102
         return int(features["label"])
-
-
-def _top(folder: Path) -> Path:
-    """Return the folder of the class folders: the archive's own, or its content placed directly."""
-    return folder / "2750" if (folder / "2750").is_dir() else folder
