@@ -17,6 +17,7 @@ import numpy as np
 import PIL
 from filelock import FileLock, Timeout
 
+from .decode import Preprocessing
 from .task import DataError
 
 VERSION = 1
@@ -30,19 +31,18 @@ class Shape:
     """What a set of images is decoded to."""
 
     count: int
-    size: int
-    interpolation: str
+    preprocessing: Preprocessing
     upright: bool
 
     @property
     def text(self) -> str:
         """What, beside the images, decides the pixels."""
-        return f"{VERSION} {PIL.__version__} {self.size} {self.interpolation} {self.upright}"
+        return f"{VERSION} {PIL.__version__} {self.preprocessing.text} {self.upright}"
 
     @property
     def array(self) -> tuple[int, int, int, int]:
         """Shape of the array."""
-        return self.count, self.size, self.size, 3
+        return self.count, self.preprocessing.size, self.preprocessing.size, 3
 
     @property
     def nbytes(self) -> int:

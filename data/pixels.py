@@ -1,12 +1,13 @@
 """Every image decoded once: a uint8 array on disk, named by the images' content, shared by tasks, methods and seeds.
 
 Below the cache folder lie `<key>.npy`, the pixels of one ordered set of images, and `index/<fingerprint>.json`, which
-leads from files as they lie on disk (path, size, times) to a key, so that a warm start opens no image. Both appear by
-renaming a finished file; a lock per key makes one process decode while its twins wait.
+leads from the examples' names and their files as they lie on disk (path, size, times) to a key, so that a warm start
+opens no image. Both appear by renaming a finished file; a lock per key makes one process decode while its twins wait.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -20,11 +21,13 @@ from typing import TypeVar
 import numpy as np
 
 from .cache import Shape, appearing, build, lock, open_array, room, sweep
-from .decode import INTERPOLATIONS, decode
+from .decode import Preprocessing, decode, side
 from .task import DataError, Split
 
 NAMED = 10
 """How many bad images one message names."""
+SMALL = 0.5
+"""Images are kept at their own size up to this part of the side they are enlarged to: a quarter of the room."""
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
 
@@ -34,7 +37,8 @@ class Pixels:
     """The decoded images of a split.
 
     Attributes:
-        array: uint8, shape (n, size, size, 3); a read-only memory map where the images come from files.
+        array: uint8, shape (n, size, size, 3); a read-only memory map where the images come from files. Where it was
+            allowed, small images are as they were before they were enlarged.
         digest: sha256 over the encoded images in order: equal digests mean equal images.
     """
 
@@ -43,36 +47,72 @@ class Pixels:
 
 
 def pixels(
-    split: Split, size: int, interpolation: str, cache: Path, progress: Progress = lambda done, total: None
+    split: Split,
+    preprocessing: Preprocessing,
+    cache: Path,
+    progress: Progress = lambda done, total: None,
+    *,
+    small: bool = False,
 ) -> Pixels:
     """Return a split's images as a square uint8 array, decoding only what the cache does not hold.
 
     Args:
         split: the examples.
-        size: height and width; images are resized to it without a crop, with antialiasing.
-        interpolation: bicubic, bilinear or lanczos.
+        preprocessing: what becomes of an image.
         cache: folder for decoded images; made if absent.
         progress: called with the number of images decoded so far and in all.
+        small: leave it to `Batches.enlarged` to enlarge images that are squares of one size, half of that asked for or
+            less; at 64 pixels instead of 224 they take a twelfth of the room and are the same in the end.
 
     Raises:
         DataError: images that cannot be read (the message names up to ten), or no room for the cache.
     """
-    if interpolation not in INTERPOLATIONS:
-        raise DataError(f"interpolation {interpolation!r}, expected one of {', '.join(INTERPOLATIONS)}")
-    shape = Shape(len(split), size, interpolation, split.upright)
-    if not split.files and isinstance(first := split.read(0), np.ndarray) and first.shape == (size, size, 3):
+    small = small and preprocessing.enlarges_later
+    shape = Shape(len(split), preprocessing, split.upright)
+    if not split.files and preprocessing.keeps(split.read(0)):
         array = np.stack([np.asarray(split.read(i)) for i in range(len(split))])
         return Pixels(array, _digest([hashlib.sha256(_raw(split, i)).digest() for i in range(len(split))]))
     cache = cache.expanduser()
-    entry = cache / "index" / f"{_fingerprint(split, shape)}.json" if split.files else None
+    entry = cache / "index" / f"{_fingerprint(split, shape, small)}.json" if split.files else None
     if entry and (known := _known(cache, entry, shape)):
         return known
-    return _settled(split, shape, cache, entry, progress)
+    return _settled(split, _own(split, shape) if small else shape, cache, entry, progress)
+
+
+def _own(split: Split, shape: Shape) -> Shape:
+    """Return the shape of a set at its images' own size, if all have one that is small enough; else the given one."""
+
+    def look(i: int) -> int:
+        try:
+            return side(split.read(i))
+        except (OSError, ValueError):  # named with the others when they are decoded
+            return 0
+
+    first = look(0)
+    if 0 < first <= SMALL * shape.preprocessing.size and set(_each(look, split)) == {first}:
+        return _at(shape, first)
+    return shape
+
+
+def _at(shape: Shape, size: int) -> Shape:
+    """Return the shape of a set at its images' own size."""
+    if size == shape.preprocessing.size:
+        return shape
+    return dataclasses.replace(shape, preprocessing=Preprocessing(size, jpeg=shape.preprocessing.jpeg))
+
+
+def images_digest(split: Split) -> str:
+    """Return the digest of `Pixels`: of the encoded images, or arrays, in order; none is decoded.
+
+    Raises:
+        DataError: images that cannot be read; the message names up to ten.
+    """
+    return _digest(list(_each(lambda i: hashlib.sha256(_raw(split, i)).digest(), split)))
 
 
 def _settled(split: Split, shape: Shape, cache: Path, entry: Path | None, progress: Progress) -> Pixels:
     """Return the pixels named by the images' content, decoding them if nobody has, and note the short way to them."""
-    digest = _digest(list(_each(lambda i: hashlib.sha256(_raw(split, i)).digest(), split)))
+    digest = images_digest(split)
     key = hashlib.sha256(f"{digest} {shape.text}".encode()).hexdigest()[:32]
     with room(cache):
         for folder in (cache / "index", cache / "locks"):
@@ -85,7 +125,7 @@ def _settled(split: Split, shape: Shape, cache: Path, entry: Path | None, progre
                 array = open_array(cache, key, shape)
             if entry:
                 with appearing(cache, key, entry) as file:
-                    file.write(json.dumps({"key": key, "digest": digest}).encode())
+                    file.write(json.dumps({"key": key, "digest": digest, "size": shape.preprocessing.size}).encode())
     assert array is not None
     return Pixels(array, digest)
 
@@ -94,10 +134,10 @@ def _known(cache: Path, entry: Path, shape: Shape) -> Pixels | None:
     """Return the pixels that an index entry leads to, or None if it is absent or leads nowhere."""
     try:
         found = json.loads(entry.read_bytes())
-        key, digest = str(found["key"]), str(found["digest"])
+        key, digest, size = str(found["key"]), str(found["digest"]), int(found.get("size", shape.preprocessing.size))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    array = open_array(cache, key, shape)
+    array = open_array(cache, key, _at(shape, size))
     return None if array is None else Pixels(array, digest)
 
 
@@ -105,7 +145,7 @@ def _decoded(split: Split, shape: Shape, progress: Progress) -> Iterator[np.ndar
     """Yield the images in order, decoded."""
 
     def work(i: int) -> np.ndarray:
-        return decode(split.read(i), shape.size, shape.interpolation, split.upright)
+        return decode(split.read(i), shape.preprocessing, split.upright)
 
     for done, image in enumerate(_each(work, split), start=1):
         yield image
@@ -120,7 +160,7 @@ def _each(work: Callable[[int], T], split: Split) -> Iterator[T]:
     """
     waiting: deque[Future[T]] = deque()
     bad: list[str] = []
-    workers = _cores()
+    workers = cores()
     pool, ahead = ThreadPoolExecutor(workers), 4 * workers
     try:
         for i in range(-ahead, len(split)):
@@ -145,10 +185,13 @@ def _each(work: Callable[[int], T], split: Split) -> Iterator[T]:
 
 
 def _name(split: Split, i: int) -> str:
-    return str(split.files[i]) if split.files else split.keys[i]
+    """Return what an example is called in messages: its file, or its key and the file that holds all."""
+    if len(split.files) == len(split):
+        return str(split.files[i])
+    return f"{split.keys[i]} in {split.files[0]}" if len(set(split.files)) == 1 else split.keys[i]
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -163,13 +206,17 @@ def _digest(digests: list[bytes]) -> str:
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
-def _fingerprint(split: Split, shape: Shape) -> str:
-    """Return a digest of the files as the disk lists them; their bytes are not read."""
-    lines = [shape.text]
-    for path in split.files:
+def _fingerprint(split: Split, shape: Shape, small: bool) -> str:
+    """Return a digest of the files as the disk lists them and of the examples' keys; no byte of an image is read.
+
+    With a file for each example the files come in the examples' order; where a file holds many, the keys say which.
+    """
+    lines = [f"{shape.text} small" if small else shape.text]
+    for path in split.files if len(split.files) == len(split) else dict.fromkeys(split.files):
         try:
             seen = path.stat()
         except OSError as error:
             raise DataError(f"{path}: {error.strerror}") from None
         lines.append(f"{path.absolute()}\t{seen.st_size}\t{seen.st_mtime_ns}\t{seen.st_ctime_ns}")
-    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+    text = "\n".join([*lines, "", *split.keys])
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

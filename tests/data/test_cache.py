@@ -9,11 +9,13 @@ import pytest
 
 from visionpeft.data import cache as cache_module
 from visionpeft.data.cache import Shape, appearing, build, lock, open_array, sweep
+from visionpeft.data.decode import Preprocessing
 
 PROLOGUE = """
 import os, random, signal, sys, time
 from pathlib import Path
 import numpy as np
+from visionpeft.data.decode import Preprocessing
 from visionpeft.data.pixels import pixels
 from visionpeft.data.folder import ListFolder
 
@@ -37,14 +39,14 @@ def child(work):
 """
 
 KILLED = """
-good = np.array(pixels(split, 64, "bicubic", cache / "good").array)
+good = np.array(pixels(split, Preprocessing(64), cache / "good").array)
 start = time.perf_counter()
-pixels(split, 64, "bicubic", cache / "timed")
+pixels(split, Preprocessing(64), cache / "timed")
 seconds = time.perf_counter() - start
 random.seed(0)
 whole = halves = 0
 for attempt in range(20):
-    number = child(lambda: pixels(split, 64, "bicubic", cache / "killed"))
+    number = child(lambda: pixels(split, Preprocessing(64), cache / "killed"))
     time.sleep(seconds * 1.3 * random.random())
     os.kill(number, signal.SIGKILL)
     os.waitpid(number, 0)
@@ -53,7 +55,7 @@ for attempt in range(20):
         assert np.array_equal(np.load(path), good), "half a file was taken for whole"
         whole += 1
         path.unlink()
-assert np.array_equal(pixels(split, 64, "bicubic", cache / "killed").array, good)
+assert np.array_equal(pixels(split, Preprocessing(64), cache / "killed").array, good)
 left = sorted(path.name for path in (cache / "killed").iterdir())
 assert len(left) == 3 and left[1:] == ["index", "locks"], left
 print(whole, halves)
@@ -62,7 +64,7 @@ print(whole, halves)
 TOGETHER = """
 def work():
     with open(cache / "decoded", "a") as log:
-        found = pixels(split, 64, "bicubic", cache, lambda done, total: log.write("x"))
+        found = pixels(split, Preprocessing(64), cache, lambda done, total: log.write("x"))
         assert found.array.shape == (40, 64, 64, 3)
         (cache / f"sum{os.getpid()}").write_text(str(int(found.array.sum())))
 
@@ -128,12 +130,20 @@ def test_the_room_needed_is_named(cache, monkeypatch):
 
     monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda path: Usage)
     with pytest.raises(ValueError, match=r"6\.4 GB needed, 150\.0 MB free"):
-        build(cache, "key", Shape(42670, 224, "bicubic", False), iter([]))
+        build(cache, "key", Shape(42670, Preprocessing(224), False), iter([]))
+
+
+def test_files_of_the_canonical_pixels_keep_their_names():
+    text = Shape(2, Preprocessing(224), False).text.split(" ", 2)
+    assert text[0] == "1" and text[2] == "224 bicubic False"
+    assert Shape(2, Preprocessing(224, "bilinear", 256, 75), True).text.endswith(
+        " 224 bilinear resize 256 jpeg 75 True"
+    )
 
 
 def test_pixels_of_another_shape_are_not_opened(cache):
-    shape = Shape(2, 4, "bicubic", False)
+    shape = Shape(2, Preprocessing(4), False)
     build(cache, "key", shape, iter([cache_module.np.zeros((4, 4, 3), "uint8")] * 2))
     assert open_array(cache, "key", shape).shape == (2, 4, 4, 3)
-    assert open_array(cache, "key", Shape(4, 2, "bicubic", False)) is None
+    assert open_array(cache, "key", Shape(4, Preprocessing(2), False)) is None
     assert open_array(cache, "absent", shape) is None

@@ -3,6 +3,7 @@ import errno
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,8 @@ import pytest
 from PIL import Image
 
 from visionpeft.data import cache as cache_module
+from visionpeft.data.decode import Preprocessing
+from visionpeft.data.enlarge import enlarge_array
 from visionpeft.data.folder import ListFolder
 from visionpeft.data.pixels import pixels
 from visionpeft.data.task import DataError, Split
@@ -42,7 +45,7 @@ def nothing_is_read(split: Split) -> Split:
 
 def test_pixels_are_pils_and_read_only(root, cache):
     split, seen = TOY.split(root, "train"), []
-    found = pixels(split, SIZE, "bicubic", cache, lambda done, total: seen.append((done, total)))
+    found = pixels(split, Preprocessing(SIZE), cache, lambda done, total: seen.append((done, total)))
     assert np.array_equal(found.array, expected(split))
     assert isinstance(found.array, np.memmap) and not found.array.flags.writeable
     assert seen == [(i, 6) for i in range(1, 7)]
@@ -54,8 +57,8 @@ def test_pixels_are_pils_and_read_only(root, cache):
 
 def test_a_warm_cache_opens_no_image(root, cache):
     split = TOY.split(root, "train")
-    cold = pixels(split, SIZE, "bicubic", cache)
-    warm = pixels(nothing_is_read(split), SIZE, "bicubic", cache)
+    cold = pixels(split, Preprocessing(SIZE), cache)
+    warm = pixels(nothing_is_read(split), Preprocessing(SIZE), cache)
     assert np.array_equal(cold.array, warm.array) and cold.digest == warm.digest
 
 
@@ -64,10 +67,12 @@ def test_equal_images_are_shared_whatever_their_paths_and_labels(root, cache, ta
     first, second = (ListFolder(names=(name,)).split(root, "train") for name in ("toy", "twin"))
     second = dataclasses.replace(second, labels=second.labels[::-1].copy())
     calls = []
-    one, two = (pixels(split, SIZE, "bicubic", cache, lambda *seen: calls.append(seen)) for split in (first, second))
+    one, two = (
+        pixels(split, Preprocessing(SIZE), cache, lambda *seen: calls.append(seen)) for split in (first, second)
+    )
     assert one.digest == two.digest and np.array_equal(one.array, two.array)
     assert len(files(cache)) == 1 and len(calls) == 6
-    assert pixels(nothing_is_read(second), SIZE, "bicubic", cache).digest == one.digest
+    assert pixels(nothing_is_read(second), Preprocessing(SIZE), cache).digest == one.digest
 
 
 def test_size_filter_orientation_and_order_have_files_of_their_own(root, cache):
@@ -76,24 +81,35 @@ def test_size_filter_orientation_and_order_have_files_of_their_own(root, cache):
         split, keys=split.keys[::-1], files=split.files[::-1], read=lambda i: split.read(5 - i)
     )
     digests = [
-        pixels(split, SIZE, "bicubic", cache).digest,
-        pixels(split, SIZE + 1, "bicubic", cache).digest,
-        pixels(split, SIZE, "bilinear", cache).digest,
-        pixels(dataclasses.replace(split, upright=True), SIZE, "bicubic", cache).digest,
+        pixels(split, Preprocessing(SIZE), cache).digest,
+        pixels(split, Preprocessing(SIZE + 1), cache).digest,
+        pixels(split, Preprocessing(SIZE, "bilinear"), cache).digest,
+        pixels(dataclasses.replace(split, upright=True), Preprocessing(SIZE), cache).digest,
     ]
     assert len(set(digests)) == 1 and len(files(cache)) == 4
-    assert pixels(backwards, SIZE, "bicubic", cache).digest != digests[0] and len(files(cache)) == 5
+    assert pixels(backwards, Preprocessing(SIZE), cache).digest != digests[0] and len(files(cache)) == 5
+
+
+def test_every_preprocessing_has_a_file_of_its_own(root, cache):
+    split = TOY.split(root, "train")
+    every = [{}, {"interpolation": "tf1_bilinear"}, {"interpolation": "tf2_bilinear"}, {"resize": 20}, {"jpeg": 75}]
+    every += [{"jpeg": 50}, {"resize": 20, "jpeg": 75}]
+    found = [pixels(split, Preprocessing(SIZE, **values), cache) for values in every]
+    assert len(files(cache)) == len(every) and len({one.digest for one in found}) == 1
+    assert len({one.array.tobytes() for one in found}) == len(every)
+    warm = pixels(nothing_is_read(split), Preprocessing(SIZE, jpeg=50), cache)
+    assert np.array_equal(warm.array, found[5].array)
 
 
 def test_an_image_that_changes_is_decoded_anew(root, cache, image_writer):
     split = TOY.split(root, "train")
-    before = pixels(split, SIZE, "bicubic", cache)
+    before = pixels(split, Preprocessing(SIZE), cache)
     seen = split.files[2].stat()
     data = bytearray(split.files[2].read_bytes())
     image_writer(split.files[2], 99)
     os.truncate(split.files[2], max(len(data), split.files[2].stat().st_size))
     os.utime(split.files[2], ns=(seen.st_atime_ns, seen.st_mtime_ns))  # as a careful copy would leave it
-    after = pixels(split, SIZE, "bicubic", cache)
+    after = pixels(split, Preprocessing(SIZE), cache)
     assert after.digest != before.digest and not np.array_equal(after.array[2], before.array[2])
     assert np.array_equal(np.delete(after.array, 2, 0), np.delete(before.array, 2, 0))
 
@@ -101,7 +117,7 @@ def test_an_image_that_changes_is_decoded_anew(root, cache, image_writer):
 @pytest.mark.parametrize("damage", ["cut", "longer", "header", "empty", "absent", "other shape"])
 def test_a_damaged_file_is_built_anew(root, cache, damage):
     split = TOY.split(root, "train")
-    good = np.array(pixels(split, SIZE, "bicubic", cache).array)
+    good = np.array(pixels(split, Preprocessing(SIZE), cache).array)
     path = cache / files(cache)[0]
     data = path.read_bytes()
     if damage == "absent":
@@ -112,17 +128,17 @@ def test_a_damaged_file_is_built_anew(root, cache, damage):
         broken = {"cut": data[:-1], "longer": data + b"0", "header": b"\x00" + data[1:], "empty": b""}[damage]
         path.unlink()
         path.write_bytes(broken)
-    assert np.array_equal(pixels(split, SIZE, "bicubic", cache).array, good)
+    assert np.array_equal(pixels(split, Preprocessing(SIZE), cache).array, good)
     assert path.read_bytes() == data
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"key": "../x", "digest": "0"}', '{"key": 3, "digest": null}'])
 def test_a_damaged_index_is_written_anew(root, cache, text):
     split = TOY.split(root, "train")
-    good = pixels(split, SIZE, "bicubic", cache)
+    good = pixels(split, Preprocessing(SIZE), cache)
     entry = next((cache / "index").iterdir())
     entry.write_text(text)
-    assert pixels(split, SIZE, "bicubic", cache).digest == good.digest
+    assert pixels(split, Preprocessing(SIZE), cache).digest == good.digest
     assert json.loads(entry.read_text())["digest"] == good.digest
 
 
@@ -130,7 +146,7 @@ def test_all_bad_images_are_named_at_once_and_nothing_is_left(root, toy, cache):
     for i, data in ((1, b""), (4, b"no image"), (5, (toy / "images/05.jpg").read_bytes()[:-20])):
         (toy / f"images/{i:02}.jpg").write_bytes(data)
     with pytest.raises(DataError) as caught:
-        pixels(TOY.split(root, "train"), SIZE, "bicubic", cache)
+        pixels(TOY.split(root, "train"), Preprocessing(SIZE), cache)
     message = str(caught.value)
     assert message.startswith("3 images cannot be read; replace them or take them off the lists:\n")
     assert f"{toy / 'images/01.jpg'}: an empty file" in message
@@ -145,7 +161,7 @@ def test_at_most_ten_bad_images_are_named(tmp_path, cache):
         path.write_bytes(b"bad")
     split = Split(tuple(map(str, paths)), np.zeros(30, np.int64), lambda i: paths[i].read_bytes(), paths)
     with pytest.raises(DataError, match="10 or more images") as caught:
-        pixels(split, SIZE, "bicubic", cache)
+        pixels(split, Preprocessing(SIZE), cache)
     assert str(caught.value).count("no image") == 10
 
 
@@ -153,12 +169,7 @@ def test_images_that_vanish_are_named(root, toy, cache):
     split = TOY.split(root, "train")
     (toy / "images/03.jpg").unlink()
     with pytest.raises(DataError, match="images/03.jpg: No such file"):
-        pixels(split, SIZE, "bicubic", cache)
-
-
-def test_an_unknown_filter_is_refused(root, cache):
-    with pytest.raises(DataError, match="'bicubc', expected one of bicubic, bilinear, lanczos"):
-        pixels(TOY.split(root, "train"), SIZE, "bicubc", cache)
+        pixels(split, Preprocessing(SIZE), cache)
 
 
 def arrays(side: int) -> Split:
@@ -166,25 +177,100 @@ def arrays(side: int) -> Split:
     return Split(tuple("abcde"), np.zeros(5, np.int64), lambda i: images[i])
 
 
+def test_small_images_may_stay_as_they_are(tmp_path, cache, image_writer):
+    paths = tuple(tmp_path / f"{i}.png" for i in range(5))
+    for i, path in enumerate(paths):
+        image_writer(path, i, (8, 8))
+    split = Split(tuple(map(str, paths)), np.zeros(5, np.int64), lambda i: paths[i].read_bytes(), paths)
+    cold, warm = (pixels(s, Preprocessing(SIZE), cache, small=True) for s in (split, nothing_is_read(split)))
+    canonical = pixels(split, Preprocessing(SIZE), cache)
+    own = np.stack([np.asarray(Image.open(path)) for path in paths])
+    assert np.array_equal(cold.array, own) and np.array_equal(warm.array, own)
+    assert cold.digest == warm.digest == canonical.digest and canonical.array.shape == (5, SIZE, SIZE, 3)
+    assert np.array_equal(enlarge_array(own, SIZE, "bicubic"), canonical.array)
+    assert pixels(split, Preprocessing(SIZE, jpeg=50), cache, small=True).array.shape == (5, 8, 8, 3)
+    for other in (Preprocessing(15), Preprocessing(SIZE, resize=20), Preprocessing(SIZE, "tf2_bilinear")):
+        assert pixels(split, other, cache, small=True).array.shape[1] == other.size
+
+
+@pytest.mark.parametrize("odd", [(8, 9), (7, 7), None])
+def test_images_of_several_sizes_are_enlarged_at_once(tmp_path, cache, image_writer, odd):
+    paths = tuple(tmp_path / f"{i}.png" for i in range(5))
+    for i, path in enumerate(paths):
+        image_writer(path, i, odd if i == 3 and odd else (8, 8))
+    split = Split(tuple(map(str, paths)), np.zeros(5, np.int64), lambda i: paths[i].read_bytes(), paths)
+    if odd:
+        assert pixels(split, Preprocessing(SIZE), cache, small=True).array.shape == (5, SIZE, SIZE, 3)
+    else:
+        paths[2].write_bytes(b"bad")
+        paths[3].write_bytes(paths[3].read_bytes()[:-40])
+        with pytest.raises(DataError, match="2 images cannot be read"):
+            pixels(split, Preprocessing(SIZE), cache, small=True)
+
+
 def test_arrays_of_the_right_size_pass_untouched(cache):
     split = arrays(SIZE)
-    found = pixels(split, SIZE, "bicubic", cache)
+    found = pixels(split, Preprocessing(SIZE), cache)
     assert np.array_equal(found.array, np.stack([split.read(i) for i in range(5)]))
     assert not cache.exists() and len(found.digest) == 64
+    assert not np.array_equal(pixels(split, Preprocessing(SIZE, jpeg=75), cache).array, found.array)
 
 
 def test_arrays_of_another_size_are_resized_and_kept(cache):
     split, calls = arrays(8), []
-    one, two = (pixels(split, SIZE, "bicubic", cache, lambda *seen: calls.append(seen)) for _ in range(2))
+    one, two = (pixels(split, Preprocessing(SIZE), cache, lambda *seen: calls.append(seen)) for _ in range(2))
     first = np.asarray(Image.fromarray(split.read(0)).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
     assert np.array_equal(one.array[0], first) and one.digest == two.digest and len(calls) == 5
-    assert one.digest != pixels(arrays(9), SIZE, "bicubic", cache).digest
+    assert one.digest != pixels(arrays(9), Preprocessing(SIZE), cache).digest
+
+
+def test_a_warm_cache_reads_no_array_of_a_file_that_holds_them_all(tmp_path, cache):
+    """One file of 70,000 examples, as CIFAR-100 is published: the keys say which of them a split has."""
+    path = tmp_path / "whole.npy"
+    path.write_bytes(b"arrays")
+    images = arrays(8)
+
+    def split(keys: str, *files: Path) -> Split:
+        return Split(tuple(keys), np.zeros(len(keys), np.int64), lambda i: images.read("abcde".index(keys[i])), files)
+
+    cold = pixels(split("abc", path), Preprocessing(SIZE), cache)
+    warm = pixels(nothing_is_read(split("abc", path)), Preprocessing(SIZE), cache)
+    assert cold.digest == warm.digest and np.array_equal(cold.array, warm.array)
+    assert pixels(split("abd", path), Preprocessing(SIZE), cache).digest != cold.digest
+    assert pixels(split("cba", path), Preprocessing(SIZE), cache).digest != cold.digest
+    assert pixels(split("abc", path, tmp_path), Preprocessing(SIZE), cache).digest == cold.digest
+    assert len(files(cache)) == 3 and len(files(cache / "index", "*.json")) == 4
+    path.write_bytes(b"others")
+    with pytest.raises(AssertionError, match="must not read"):
+        pixels(nothing_is_read(split("abc", path)), Preprocessing(SIZE), cache)
+
+
+def test_a_warm_start_of_70000_arrays_takes_well_under_a_second(tmp_path, cache):
+    path = tmp_path / "whole.npy"
+    path.touch()
+    images, count = arrays(8), 70_000
+    split = Split(tuple(map(str, range(count))), np.zeros(count, np.int64), lambda i: images.read(0), (path,))
+    cold = pixels(split, Preprocessing(1), cache)
+    start = time.perf_counter()
+    assert pixels(nothing_is_read(split), Preprocessing(1), cache).digest == cold.digest
+    assert time.perf_counter() - start < 0.5
+
+
+def test_a_bad_example_of_a_file_that_holds_many_is_named_by_key_and_file(tmp_path, cache):
+    path = tmp_path / "whole.bin"
+    path.touch()
+    split = Split(("train/3", "train/8"), np.zeros(2, np.int64), lambda i: b"no image", (path,))
+    with pytest.raises(DataError, match=r"2 images cannot be read.*\n  train/3 in .*whole\.bin: no image"):
+        pixels(split, Preprocessing(SIZE), cache)
+    several = dataclasses.replace(split, files=(path, tmp_path, path))
+    with pytest.raises(DataError, match=r"\n  train/8: no image"):
+        pixels(several, Preprocessing(SIZE), cache)
 
 
 def test_too_little_room_is_said_before_decoding(root, cache, monkeypatch):
     monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(DataError) as caught:
-        pixels(TOY.split(root, "train"), SIZE, "bicubic", cache, lambda *_: pytest.fail("decoded"))
+        pixels(TOY.split(root, "train"), Preprocessing(SIZE), cache, lambda *_: pytest.fail("decoded"))
     assert str(caught.value) == (
         f"decoded images cannot be kept in {cache}: 0.0 MB needed, 0.0 MB free; "
         "name another folder with VISIONPEFT_CACHE"
@@ -197,14 +283,14 @@ def test_a_disk_that_fills_up_leaves_nothing(root, cache, monkeypatch):
 
     monkeypatch.setattr(cache_module.os, "fsync", full)
     with pytest.raises(DataError, match="cannot be kept in .*: No space left on device; name another folder"):
-        pixels(TOY.split(root, "train"), SIZE, "bicubic", cache)
+        pixels(TOY.split(root, "train"), Preprocessing(SIZE), cache)
     assert not files(cache) and not files(cache, "*.partial")
 
 
 def test_a_cache_that_is_no_folder_is_named(root, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"cannot be kept in .*file"):
-        pixels(TOY.split(root, "train"), SIZE, "bicubic", tmp_path / "file")
+        pixels(TOY.split(root, "train"), Preprocessing(SIZE), tmp_path / "file")
 
 
 def test_an_interrupt_leaves_nothing(root, cache):
@@ -213,6 +299,6 @@ def test_an_interrupt_leaves_nothing(root, cache):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pixels(TOY.split(root, "train"), SIZE, "bicubic", cache, interrupt)
+        pixels(TOY.split(root, "train"), Preprocessing(SIZE), cache, interrupt)
     assert not files(cache) and not files(cache, "*.partial")
-    assert len(pixels(TOY.split(root, "train"), SIZE, "bicubic", cache).array) == 6
+    assert len(pixels(TOY.split(root, "train"), Preprocessing(SIZE), cache).array) == 6
