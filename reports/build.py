@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from .reading import Found, check_cell, check_digests, is_number
-from .stats import half_width_of_average, mean_of_groups, mean_of_tasks
+from .aggregate import Clusters, half_width_of_average
+from .averages import averages, together
+from .found import Found
+from .found import column as column_name
+from .reading import check_cell, check_digests, is_number
 from .table import Cell, Column, Mean, Row, Setting, Table, place
 
 
@@ -43,48 +45,64 @@ def _table(setting: Setting, found: list[Found]) -> Table:
 
 
 def _columns(found: Iterable[Found]) -> tuple[Column, ...]:
-    by_task: dict[str, list[Found]] = defaultdict(list)
+    """Return a column per test set, also for those that were absent from all records."""
+    by_column: dict[str, list[Found]] = defaultdict(list)
+    due: dict[str, tuple[str, Found]] = {}
     for one in found:
-        by_task[one.task].append(one)
-    columns = []
-    for name, ones in by_task.items():
-        first = min(ones, key=lambda one: (one.record.status != "ok", one.file)).record.run
-        sources = tuple(sorted({one.record.run["data"]["source"] for one in ones}))
-        columns.append(Column(name, first["task"]["group"], sources, first["data"]["splits"]))
-    return tuple(sorted(columns, key=place))
+        by_column[one.column].append(one)
+        due |= {column_name(one.task, test): (test, one) for test in (one.test, *one.record.absent)}
+    return tuple(sorted((_column(name, *one, by_column[name]) for name, one in due.items()), key=place))
+
+
+def _column(name: str, test: str, some: Found, found: list[Found]) -> Column:
+    """Return a column from the records that have it, or, if there are none, from some record of its task."""
+    task = some.record.run["task"]
+    targets = task.get("targets", {})
+    first = min(found, key=lambda one: (one.record.status != "ok", one.file), default=None)
+    return Column(
+        name,
+        task["group"],
+        tuple(sorted({one.source for one in found})),
+        first.run["data"]["splits"] if first else {},
+        first.record.images.get(test, "") if first else "",
+        task=task["name"],
+        position=list(targets).index(test) if test in targets else 0,
+        counted=targets.get(test) is None,
+    )
 
 
 def _facts(found: Iterable[Found]) -> dict[str, tuple[Any, ...]]:
-    """Return what the header tells but does not separate tables: names, epochs, arithmetic."""
+    """Return what the header tells but does not separate tables: names, epochs, arithmetic, earlier training."""
     runs = [one.record.run for one in found]
+    tasks = [run["task"] for run in runs]
     return {
         "backbone": tuple(sorted({run["backbone"]["name"] for run in runs})),
         "epochs": tuple(sorted({run["recipe"]["epochs"] for run in runs})),
         "precision": tuple(sorted({str(run["recipe"].get("precision")) for run in runs})),
+        "by_seed": tuple(sorted({run["task"]["name"] for run in runs if run["data"].get("by_seed")})),
+        "seen": tuple(sorted({(task["name"], " ".join(task["seen"])) for task in tasks if task.get("seen")})),
     }
 
 
 def _row(
     label: str, found: list[Found], columns: tuple[Column, ...], group_tasks: Mapping[str, int], suite_tasks: int
 ) -> Row:
-    by_task: dict[str, list[Found]] = defaultdict(list)
+    by_column: dict[str, list[Found]] = defaultdict(list)
     for one in found:
-        by_task[one.task].append(one)
-    cells = {c.name: _cell(by_task[c.name]) for c in columns if c.name in by_task}
-    scores = _matrix(cells, columns)
-    places = {g: [i for i, c in enumerate(columns) if c.group == g] for g in group_tasks}
-    full = {g: len(places[g]) == due for g, due in group_tasks.items()}
-    means = {g: _average(scores[:, places[g]], mean_of_tasks) for g in group_tasks if full[g]}
-    whole = all(full.values()) and len(columns) == suite_tasks
-    by_groups = partial(mean_of_groups, groups=list(places.values()))
+        by_column[one.column].append(one)
+    cells = {c.name: _cell(by_column[c.name]) for c in columns if c.name in by_column}
+    scores, weights, clusters = _matrix(cells, columns), averages(columns, group_tasks, suite_tasks), together(columns)
+    means = {name: mean for name in weights if (mean := _average(scores, weights[name], clusters))}
     return Row(
         label,
         cells,
-        {g: mean for g, mean in means.items() if mean},
-        _average(scores, by_groups) if whole else None,
-        _average(scores, mean_of_tasks) if whole else None,
+        {group: means[group] for group in group_tasks if group in means},
+        means.get("mean of groups"),
+        means.get("mean of tasks"),
         _params(cells.values()),
         _inference(cells.values()),
+        {c.task: means[name] for c in columns if (name := f"mean of {c.task}") in means and c.target},
+        {name: why for one in found for name, why in one.absent.items() if name not in cells},
     )
 
 
@@ -109,12 +127,13 @@ def _matrix(cells: Mapping[str, Cell], columns: tuple[Column, ...]) -> np.ndarra
     return scores
 
 
-def _average(scores: np.ndarray, average: Callable[[np.ndarray], np.ndarray]) -> Mean | None:
-    value = float(average(scores[-1]))
+def _average(scores: np.ndarray, weights: np.ndarray, clusters: Clusters) -> Mean | None:
+    used = weights != 0
+    value = float(scores[-1, used] @ weights[used])
     if np.isnan(value):
         return None
-    seeds = scores[:-1][~np.isnan(scores[:-1]).all(axis=1)]  # those that any of these tasks has
-    return Mean(value, half_width_of_average(seeds, average), len(seeds))
+    seeds = np.isfinite(scores[:-1, used]).any(axis=1).sum()  # those that any of these tasks has
+    return Mean(value, half_width_of_average(scores[:-1], weights, clusters), int(seeds))
 
 
 def _params(cells: Iterable[Cell]) -> dict[str, float | None]:

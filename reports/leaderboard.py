@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import literature, markdown, terminal, tidy
+from . import literature, markdown, page, shots, terminal, tidy
 from .build import tables
 from .reading import LeaderboardError, load
 from .table import Table
@@ -21,7 +21,7 @@ __all__ = ["LeaderboardError", "main", "write"]
 
 
 def write(root: Path, beside_published: bool = False) -> tuple[list[Table], list[str], list[Path]]:
-    """Write leaderboard.csv and .md into a store, and the table beside published figures if asked for.
+    """Write leaderboard.md, .csv and .html into a store, and the table beside published figures if asked for.
 
     Returns:
         The tables, one line for each file that is not counted, and the files written; nothing is written if there is
@@ -32,7 +32,11 @@ def write(root: Path, beside_published: bool = False) -> tuple[list[Table], list
     """
     found, skipped = load(root)
     made = tables(found)
-    texts = {"leaderboard.md": markdown.page(made, skipped), "leaderboard.csv": tidy.text(made)} if made else {}
+    texts = {}
+    if made:
+        texts = {"md": markdown.page(made, skipped), "csv": tidy.text(made), "html": page.text(made, skipped)}
+        texts = {f"leaderboard.{end}": text for end, text in texts.items()}
+    texts |= {"leaderboard_shots.csv": curve} if (curve := shots.text(made)) else {}
     if beside_published:
         texts |= {f"leaderboard_published.{end}": text for end, text in literature.texts(made).items()}
     for name, text in texts.items():

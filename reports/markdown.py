@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .reading import Found
-from .sheet import Item, Sheet, sheets
+from .found import Found
+from .sheet import Item, Sheet
+from .shots import sheets
 from .table import Column, Row, Table
 
 ESCAPED = str.maketrans({"|": "\\|", "*": "\\*", "<": "&lt;", ">": "&gt;", "`": "\\`", "\n": " ", "\r": " "})
@@ -13,7 +14,8 @@ SELECT = {"last": "last epoch", "best_val": "best validation epoch"}
 
 LEGEND = """\
 - Accuracies: top-1 on the test split in %, the mean over seeds and half the width of its 95 % Student's t interval; one
-  seed has none. An average is taken within each seed first, then t over the seeds.
+  seed has none. An average's interval is a bootstrap of the seeds within every task, those of tasks that share images
+  drawn together, widened for few seeds.
 - **Bold**: best of its column among cells with the table's seeds, all of them finished.
 - *mean of groups*: the mean of the group means, as in VPT, NOAH, FacT, SSF, RepAdapter and GLoRA; *mean of tasks*: the
   mean over all tasks, as in V-PETL Bench. Neither is given for a part of a suite, nor is a mean for a part of a group.
@@ -42,7 +44,9 @@ def title(table: Table) -> str:
     """Return suite, backbone and recipe."""
     setting = table.setting
     rule = "" if (setting.select, setting.train_on) == ("last", "trainval") else f", {SELECT[setting.select]}"
-    return f"{setting.suite} on {' / '.join(table.facts['backbone'])}, recipe {setting.recipe}{rule}"
+    sample = f", training sample {setting.sample}" if setting.sample else ""
+    copy = f", images from {setting.copy}" if setting.copy else ""
+    return f"{setting.suite} on {' / '.join(table.facts['backbone'])}, recipe {setting.recipe}{rule}{sample}{copy}"
 
 
 def header(table: Table) -> str:
@@ -51,11 +55,15 @@ def header(table: Table) -> str:
     seeds = f"{len(table.seeds)} seed{'s' * (len(table.seeds) != 1)} ({', '.join(map(str, table.seeds)) or 'none'})"
     epochs = " or ".join(map(str, facts["epochs"]))
     norm = [" ".join(f"{value:g}" for value in values) for values in (setting.mean, setting.std)]
+    known = "the backbone was trained on {} before, so that {} is **not domain generalisation** · "
+    seen = "".join(known.format(tags, task) for task, tags in facts["seen"])
+    own = ", each seed with training images of its own" if facts.get("by_seed") else ""
+    shown = f"{setting.img_size} px {setting.interpolation}{setting.altered}"
     return (
-        f"**{seeds}** · selection: **{SELECT[setting.select]}**, trained on {setting.train_on}, test read once · "
+        f"{seen}**{seeds}** · selection: **{SELECT[setting.select]}**, trained on {setting.train_on}, test read once · "
         f"{epochs} epochs, {' or '.join(facts['precision'])} · backbone {setting.model}, weights "
-        f"`{setting.weights[:8]}` · {setting.img_size} px {setting.interpolation}, mean {norm[0]}, std {norm[1]} · "
-        f"data: {flavours(table.columns)}"
+        f"`{setting.weights[:8]}` · {shown}, mean {norm[0]}, std {norm[1]} · "
+        f"data: {flavours(table.columns)}{own}"
     )
 
 
@@ -63,7 +71,8 @@ def flavours(columns: Iterable[Column]) -> str:
     """Return the data flavours, with their tasks if there are several."""
     tasks: dict[str, list[str]] = {}
     for column in columns:
-        tasks.setdefault(" or ".join(column.sources), []).append(column.name)
+        if column.sources:
+            tasks.setdefault(" or ".join(column.sources), []).append(column.name)
     return next(iter(tasks)) if len(tasks) == 1 else "; ".join(f"{s} ({', '.join(t)})" for s, t in tasks.items())
 
 
@@ -82,8 +91,15 @@ def _drawn(item: Item) -> str:
 
 
 def marks(table: Table) -> list[str]:
-    """Return what must be known of single cells: blank, other seeds, cut test sets, failures."""
-    return [*_blank(table), *_seeds(table), *_cut(table.columns), *_failed(table)]
+    """Return what must be known of single cells: blank, other seeds, own classes, cut test sets, failures."""
+    return [
+        *_blank(table),
+        *_absent(table),
+        *_seeds(table),
+        *_own_classes(table.columns),
+        *_cut(table.columns),
+        *_failed(table),
+    ]
 
 
 def _seeds(table: Table) -> list[str]:
@@ -94,16 +110,37 @@ def _seeds(table: Table) -> list[str]:
 
 def _blank(table: Table) -> list[str]:
     """Say which averages are blank and why."""
-    due = {g: f"{g} {sum(c.group == g for c in table.columns)} of {n}" for g, n in table.group_tasks.items()}
+    groups = {column.task: column.group for column in table.columns}
+    due = {g: f"{g} {list(groups.values()).count(g)} of {n}" for g, n in table.group_tasks.items()}
     lacking = [row for row in table.rows if not row.mean_of_tasks]
     if not lacking:
         return []
-    if len(table.columns) < table.suite_tasks:
-        have = f"{len(table.columns)} of the suite's {table.suite_tasks} tasks ({', '.join(due.values())})"
+    if len(table.tasks) < table.suite_tasks:
+        have = f"{len(table.tasks)} of the suite's {table.suite_tasks} tasks ({', '.join(due.values())})"
         return [
             f"Runs on {have}; a mean of groups, a mean of tasks or a group's mean is given only when it is complete."
         ]
     return [f"Averages are blank where a task is missing or a run failed: {_rows(lacking)}."]
+
+
+def _absent(table: Table) -> list[str]:
+    """Say which cells are blank because their test set was not there."""
+    blank: dict[tuple[str, str], list[str]] = {}
+    for row in table.rows:
+        for name, why in row.absent.items():
+            blank.setdefault((why.translate(ESCAPED), row.label.translate(ESCAPED)), []).append(name)
+    rows: dict[tuple[str, str], list[str]] = {}
+    for (why, label), names in blank.items():
+        rows.setdefault((", ".join(names), why), []).append(label)
+    said = "Blank, as the test set was absent: {} of {}: {}"
+    return [said.format(names, ", ".join(labels), why) for (names, why), labels in rows.items()]
+
+
+def _own_classes(columns: Iterable[Column]) -> list[str]:
+    """Say what the columns are that enter no average."""
+    own = ", ".join(column.name for column in columns if not column.counted)
+    said = "the class is chosen among those of the test set; elsewhere, and so in every mean, among all of the task's"
+    return [f"{own}: {said}"] if own else []
 
 
 def _rows(rows: Iterable[Row]) -> str:
@@ -111,12 +148,13 @@ def _rows(rows: Iterable[Row]) -> str:
 
 
 def _cut(columns: Iterable[Column]) -> list[str]:
-    lines = []
+    found: dict[str, list[str]] = {}
     for column in columns:
-        for split, (size, due) in sorted(column.cut.items()):
+        for split, (size, due) in sorted(column.cut.items()) if column.counted else ():
             mark = "‡ truncated test set" if split == "test" and size < due else f"{split} split of another size"
-            lines.append(f"{mark}: {column.name} has {size:,} of {due:,} images, not what others report on")
-    return lines
+            name = column.name if split == "test" else column.task
+            found.setdefault(mark, []).append(f"{name} has {size:,} of {due:,} images")
+    return [f"{mark}: {', '.join(dict.fromkeys(n))}, not what others report on" for mark, n in found.items()]
 
 
 def _failed(table: Table) -> list[str]:

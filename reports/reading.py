@@ -5,19 +5,28 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from visionpeft.benchmark.record import BESIDE, Record, read, record_files
+from visionpeft.benchmark.record import BESIDE, Record, read, record_files, run_id
+
+from .found import Found, tests
 
 NOT_SETTINGS = {"seed", *(".".join(place) for place in BESIDE)}
 """What may differ between the runs of one cell: the seed, names, and how large the suite was at the time."""
+LEARNT = ("train", "val")
+BY_SEED = {"data.sample", *(f"data.splits.{name}" for name in LEARNT)}
+"""What may differ as well where the run's seed chooses the training images."""
+
+POINTS = 60_000
+"""How many points the curves of all records together may keep; each keeps from 10 to 100."""
 
 Kind = type | tuple[type, ...]
 SPLIT: dict[str, Kind] = {"size": int, "expected": (int, NoneType), "digest": str, "order": str}
-OBSERVED = {"label": str, "error": str, "params": dict, "cost": dict, "scores": dict, "images": dict}
+OBSERVED = {"label": str, "error": str, "curve": list} | dict.fromkeys(
+    ("params", "cost", "scores", "images", "provenance"), dict
+)
 NEEDED: dict[str, dict[str, Kind]] = {
     "task": {"name": str, "suite": str, "group": str, "group_tasks": int, "suite_tasks": int},
     "method": {"name": str},
@@ -40,40 +49,18 @@ class LeaderboardError(ValueError):
     """Records that must not stand in one table; the message names the two files and says where they differ."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """A record and the name of its file, relative to the store."""
-
-    file: str
-    record: Record
-
-    @property
-    def seed(self) -> int:
-        """The run's seed."""
-        return self.record.run["seed"]
-
-    @property
-    def task(self) -> str:
-        """The task's name."""
-        return self.record.run["task"]["name"]
-
-    @property
-    def accuracy(self) -> float:
-        """Top-1 accuracy on the test split, in [0, 1]."""
-        return self.record.scores["test"]
-
-
 def load(root: Path) -> tuple[list[Found], list[str]]:
     """Read a store.
 
     Returns:
-        The usable records in the order of their file names, and one line for each file that is left out.
+        The accuracies of usable records in the order of their file names, and one line for each file left out.
 
     Raises:
         LeaderboardError: two records of one run, or an accuracy that is none.
     """
-    found, skipped = [], []
-    for path in record_files(root):
+    found, skipped, files = [], [], list(record_files(root))
+    points = max(10, min(100, POINTS // max(1, len(files))))
+    for path in files:
         name = path.relative_to(root).as_posix()
         try:
             record = read(path)
@@ -86,12 +73,22 @@ def load(root: Path) -> tuple[list[Found], list[str]]:
             )
             skipped.append(f"{name}: {what}")
             continue
-        if record.status == "ok" and "test" not in record.scores:
-            skipped.append(f"{name}: has no test score")
+        due = tests(record)
+        if record.status == "ok" and not set(due) <= set(record.scores):
+            skipped.append(f"{name}: has no {min(set(due) - set(record.scores))} score")
         else:
-            found.append(Found(name, dataclasses.replace(record, curve=[], notes={})))  # long, and in no table
+            record = dataclasses.replace(record, curve=thinned(record.curve, points), notes={})  # these are long
+            found += [Found(name, record, test) for test in due]
     _check_accuracies(found)
     return list(_superseded(found)), skipped
+
+
+def thinned(curve: list[Any], points: int) -> list[dict[str, Any]]:
+    """Return at most that many rows of a curve, evenly, the first and the last among them."""
+    rows = [row for row in curve if isinstance(row, dict)]
+    if len(rows) <= points:
+        return rows
+    return [rows[round(i * (len(rows) - 1) / (points - 1))] for i in range(points)]
 
 
 def _complete(record: Record) -> None:
@@ -104,18 +101,13 @@ def _complete(record: Record) -> None:
     for section, names in NEEDED.items():
         for name, kind in names.items():
             _of_kind(record.run[section][name], kind, f"run.{section}.{name}")
+    for name in ("resize", "jpeg"):  # older records lack them
+        _of_kind(record.run["backbone"].get(name), (int, NoneType), f"run.backbone.{name}")
     for name, split in record.run["data"]["splits"].items():
         for key, kind in SPLIT.items():
             _of_kind(split[key], kind, f"run.data.splits.{name}.{key}")
     _of_kind(record.run["seed"], int, "run.seed")
-    for name, kind in {
-        "label": str,
-        "error": str,
-        "params": dict,
-        "cost": dict,
-        "scores": dict,
-        "images": dict,
-    }.items():
+    for name, kind in OBSERVED.items():
         _of_kind(getattr(record, name), kind, name)
 
 
@@ -126,7 +118,7 @@ def _of_kind(value: object, kind: Kind, where: str) -> None:
 
 def _check_accuracies(found: Iterable[Found]) -> None:
     for one in found:
-        value = one.record.scores.get("test")
+        value = one.record.scores.get(one.test)
         if one.record.status == "ok" and not (value is not None and is_number(value) and 0 <= value <= 1):
             raise LeaderboardError(
                 f"{one.file}: accuracy {value}, expected a number from 0 to 1; repeat that run or take the file away"
@@ -134,69 +126,84 @@ def _check_accuracies(found: Iterable[Found]) -> None:
 
 
 def _superseded(found: Iterable[Found]) -> Iterator[Found]:
-    """Yield one record per run id: a success replaces the failures before it; two successes are refused."""
-    by_id: dict[str, Found] = {}
-    for one in sorted(found, key=lambda f: (f.record.status != "ok", f.file)):
-        first = by_id.setdefault(one.record.id, one)
-        if first is not one and one.record.status == "ok":
+    """Yield one record per run and test set: a success replaces the failures before it; two successes are refused.
+
+    Of runs that differ in nothing but which other test sets were there, the one with the most of them counts.
+    """
+    by_run: dict[tuple[str, str], Found] = {}
+    for one in sorted(found, key=lambda f: (f.record.status != "ok", -len(f.record.scores), f.file)):
+        same = one.record.id if one.test == "test" else run_id(one.run)
+        first = by_run.setdefault((same, one.test), one)
+        if first is not one and one.record.status == "ok" and one.record.id == first.record.id:
             raise LeaderboardError(
                 f"{first.file} and {one.file} are two records of the same run {one.record.id}; keep one of them"
             )
-    yield from sorted(by_id.values(), key=lambda f: f.file)
+    yield from sorted(by_run.values(), key=lambda f: f.file)
 
 
 def check_digests(found: Iterable[Found]) -> None:
     """Refuse records of one table whose task was another set of examples, or the same names with other images.
+
+    Where the run's seed chooses the training images, they are compared between runs of one sample and source; the test
+    images are the same for all.
 
     Raises:
         LeaderboardError: two digests of one split of one task.
     """
     first: dict[tuple[object, ...], tuple[str, Found]] = {}
     for one in found:
-        for what, key, digest in _digests(one.record):
-            expected, other = first.setdefault((one.task, what, key), (digest, one))
+        for what, key, digest in _digests(one):
+            expected, other = first.setdefault((one.column, what, key), (digest, one))
             if digest != expected:
                 raise LeaderboardError(
-                    f"{other.file} and {one.file} differ in the {what} of {one.task} "
+                    f"{other.file} and {one.file} differ in the {what} of {one.column} "
                     f"(digests {expected[:8]} and {digest[:8]}); runs on different data are not averaged or "
                     "compared: take the records of one of the two away"
                 )
 
 
-def _digests(record: Record) -> Iterator[tuple[str, object, str]]:
+def _digests(one: Found) -> Iterator[tuple[str, object, str]]:
     """Yield what must be equal as (what, where to compare it, digest).
 
     The digest of a split's encoded images depends on their order, so it is compared where the orders are equal.
     """
-    splits = record.run["data"]["splits"]
+    splits = one.run["data"]["splits"]
     for name, split in splits.items():
-        yield f"{name} examples", None, split["digest"]
-    for name, digest in record.images.items():
-        parts = ("train", "val") if name == "trainval" else (name,)
-        yield f"{name} images", tuple(splits.get(part, {}).get("order") for part in parts), digest
+        yield f"{name} examples", _scope(one.run["data"]) if name in LEARNT else None, split["digest"]
+    for name, key, parts in (("trainval", "trainval", LEARNT), ("val", "val", ("val",)), ("test", one.test, ("test",))):
+        if key in one.record.images:
+            order = tuple(splits.get(part, {}).get("order") for part in parts)
+            yield f"{name} images", order, one.record.images[key]
+
+
+def _scope(data: dict[str, Any]) -> tuple[object, ...] | None:
+    """Return what runs have to share for their training images to be the same; None: nothing."""
+    return (data.get("sample"), data["source"]) if data.get("by_seed") else None
 
 
 def check_cell(found: list[Found]) -> None:
-    """Refuse to average runs of one label and task unless they differ in the seed and in nothing else.
+    """Refuse to average runs of one label and task that differ in more than the seed and what it chooses.
 
     Raises:
         LeaderboardError: another setting.
     """
     for one in found:
-        if difference := _difference(found[0].record.run, one.record.run):
+        free = NOT_SETTINGS | (BY_SEED if one.run["data"].get("by_seed") else set())
+        if difference := _difference(found[0].run, one.run, free):
+            name = one.record.label
             raise LeaderboardError(
-                f"{found[0].file} and {one.file} are both called {one.record.label!r} on {one.task}, but {difference}; "
-                "they are not averaged: take one of the two away, or run all seeds under the same settings"
+                f"{found[0].file} and {one.file} are both called {name!r} on {one.column}, but {difference}; they are "
+                "not averaged: take one of the two away, or run all seeds under the same settings"
             )
 
 
-def _difference(a: Any, b: Any, where: str = "") -> str:
-    """Return in words where two resolved runs first differ, other than in seed and names; empty if nowhere."""
-    if a == b or where in NOT_SETTINGS:
+def _difference(a: Any, b: Any, free: set[str], where: str = "") -> str:
+    """Return in words where two resolved runs first differ, but for what is free to; empty if nowhere."""
+    if a == b or where in free:
         return ""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in sorted(a.keys() | b.keys()):
-            inner = _difference(a.get(key), b.get(key), f"{where}.{key}".lstrip("."))
+            inner = _difference(a.get(key), b.get(key), free, f"{where}.{key}".lstrip("."))
             if inner:
                 return inner
         return ""

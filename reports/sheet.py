@@ -39,16 +39,14 @@ class Sheet:
 
 def sheets(table: Table) -> list[Sheet]:
     """Return a table's sheets: a single one if it has few tasks, else a summary and one for each group."""
-    names = Strip("method", tuple(Item(row.label) for row in table.rows))
-    added = _numbers("params (M)", table, lambda row: row.params["added"], millions)
-    tasks = {group: _tasks(table, group) for group in table.groups}
-    means = {group: _group_mean(table, group) for group in table.groups}
-    ends = [*_averages(table), *_costs(table)]
+    names, added = rows(table)
+    ends = [*_averages(table), *costs(table)]
     if len(table.columns) <= WIDE:
-        middle = [strip for g in table.groups for strip in _headed(g, [*tasks[g], *_named(means[g], "mean")])]
+        middle = [strip for group in table.groups for strip in _group(table, group, headed=True)]
         return [Sheet("", (names, added, *middle, *ends))]
-    summary = Sheet("", (names, added, *(strip for strips in means.values() for strip in strips), *ends))
-    return [summary, *(Sheet(g, (names, *tasks[g], *_named(means[g], "mean"))) for g in table.groups)]
+    means = [strip for group in table.groups for strip in group_mean(table, group)]
+    summary = Sheet("", (names, added, *means, *ends))
+    return [summary, *(Sheet(group, (names, *_group(table, group))) for group in table.groups)]
 
 
 def millions(value: float | None) -> str:
@@ -60,30 +58,47 @@ def _ratio(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}x"
 
 
-def _numbers(
+def rows(table: Table) -> tuple[Strip, Strip]:
+    """Return the first columns: the rows' names and what they train."""
+    names = Strip("method", tuple(Item(row.label) for row in table.rows))
+    return names, numbers("params (M)", table, lambda row: row.params["added"], millions)
+
+
+def numbers(
     header: str, table: Table, value: Callable[[Row], float | None], text: Callable[[float | None], str]
 ) -> Strip:
+    """Return a column of plain numbers."""
     return Strip(header, tuple(Item(text(value(row))) for row in table.rows))
 
 
-def _costs(table: Table) -> list[Strip]:
+def costs(table: Table) -> list[Strip]:
     """Return the columns of parameters and inference; one that nothing was measured for is left out."""
     strips = [
-        _numbers("with head (M)", table, lambda row: row.params["trainable"], millions),
-        _numbers("merged (M)", table, lambda row: row.params["merged_total"], millions),
-        _numbers("inference", table, lambda row: row.inference, _ratio),
+        numbers("with head (M)", table, lambda row: row.params["trainable"], millions),
+        numbers("merged (M)", table, lambda row: row.params["merged_total"], millions),
+        numbers("inference", table, lambda row: row.inference, _ratio),
     ]
     return [strip for strip in strips if any(item.text for item in strip.items)]
 
 
 def _averages(table: Table) -> list[Strip]:
-    names = [column.name for column in table.columns]
+    names = [column.name for column in table.columns if column.counted]
     groups = _means(table, "mean of groups", names, lambda row: row.mean_of_groups)
     return groups + _means(table, "mean of tasks", names, lambda row: row.mean_of_tasks)
 
 
-def _group_mean(table: Table, group: str) -> list[Strip]:
-    names = [column.name for column in table.columns if column.group == group]
+def _group(table: Table, group: str, headed: bool = False) -> list[Strip]:
+    """Return a group's tasks and their mean; where tasks have several test sets, the heads are theirs."""
+    strips, mean = _tasks(table, group), named(group_mean(table, group), "mean")
+    if any(strip.over for strip in strips):
+        several = len({column.task for column in table.columns if column.group == group}) > 1
+        return [*strips, *(_headed(group, mean) if several and mean else [])]
+    return _headed(group, [*strips, *mean]) if headed else [*strips, *mean]
+
+
+def group_mean(table: Table, group: str) -> list[Strip]:
+    """Return the column of a group's mean, or none if no row has it."""
+    names = [column.name for column in table.columns if column.group == group and column.counted]
     return _means(table, group, names, lambda row: row.groups.get(group))
 
 
@@ -100,14 +115,29 @@ def _comparable(cell: Cell | None, table: Table) -> bool:
 
 
 def _tasks(table: Table, group: str) -> list[Strip]:
-    return [_task(table, column) for column in table.columns if column.group == group]
+    """Return a group's columns; the test sets of a task stand together, before their mean."""
+    by_task: dict[str, list[Column]] = {}
+    for column in table.columns:
+        if column.group == group:
+            by_task.setdefault(column.task, []).append(column)
+    return [strip for task, columns in by_task.items() for strip in _task(table, task, columns)]
 
 
-def _task(table: Table, column: Column) -> Strip:
+def _task(table: Table, task: str, columns: list[Column]) -> list[Strip]:
+    strips = [test_set(table, column) for column in columns]
+    if not columns[0].target:
+        return strips
+    names = [column.name for column in columns if column.counted]
+    mean = _means(table, "mean", names, lambda row: row.targets.get(task)) if len(names) > 1 else []
+    return _headed(task, [*strips, *mean])
+
+
+def test_set(table: Table, column: Column) -> Strip:
+    """Return the column of a test set."""
     cells = [row.cells.get(column.name) for row in table.rows]
     items = [_cell(cell, table.seeds) for cell in cells]
     same = [_comparable(cell, table) for cell in cells]
-    return Strip(column.name + ("‡" if "test" in column.cut else ""), _best(items, same))
+    return Strip((column.target or column.task) + ("‡" if "test" in column.cut else ""), _best(items, same))
 
 
 def _cell(cell: Cell | None, seeds: tuple[int, ...]) -> Item:
@@ -136,7 +166,8 @@ def _best(items: Sequence[Item], comparable: Sequence[bool]) -> tuple[Item, ...]
     )
 
 
-def _named(strips: list[Strip], header: str) -> list[Strip]:
+def named(strips: list[Strip], header: str) -> list[Strip]:
+    """Return columns under another header."""
     return [replace(strip, header=header) for strip in strips]
 
 

@@ -7,7 +7,7 @@ incomplete set of tasks is NaN here and a blank in the table, never a number ove
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -44,15 +44,6 @@ def half_width(values: np.ndarray) -> float | None:
     return float(t_quantile(len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
 
 
-def half_width_of_average(scores: np.ndarray, average: Callable[[np.ndarray], np.ndarray]) -> float | None:
-    """Return half the width of the interval of an average over tasks, from scores of shape (seeds, tasks).
-
-    Each seed is averaged over its tasks first, then t over the seeds: seeds are what a repetition draws anew, tasks are
-    fixed. None unless every task has every seed.
-    """
-    return half_width(average(scores))
-
-
 @lru_cache(maxsize=1024)
 def t_quantile(freedom: int) -> float:
     """Return t with P(|T| < t) = 0.95 for a whole number of degrees of freedom."""
@@ -61,6 +52,11 @@ def t_quantile(freedom: int) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if _central(middle, freedom) < LEVEL else (low, middle)
     return math.tan(low) * math.sqrt(freedom)
+
+
+def p_value(statistic: float, freedom: int) -> float:
+    """Return the two-sided P(|T| > |statistic|) for a whole number of degrees of freedom."""
+    return max(0.0, 1 - _central(math.atan(abs(statistic) / math.sqrt(freedom)), freedom))
 
 
 def _central(angle: float, freedom: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import numpy as np
 
 from visionpeft.benchmark.record import canonical
 
-from .reading import Found
+from .found import Found
 from .stats import half_width
 
 GROUPS = ("natural", "specialized", "structured")
@@ -23,6 +24,8 @@ VTAB = (
     *("dsprites_loc", "dsprites_ori", "smallnorb_azi", "smallnorb_ele"),
 )
 """The order in which the literature prints the 19 tasks; tasks of other suites come in alphabetical order."""
+COPIES = ("folder", "noah-jpeg")
+"""Beginnings of flavours that are copies of a data set; each has tables of its own."""
 
 
 @dataclass(frozen=True, order=True)
@@ -37,9 +40,13 @@ class Setting:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     interpolation: str
+    resize: int
+    jpeg: int
     recipe: str
     select: str
     train_on: str
+    sample: int
+    copy: str
 
     @classmethod
     def of(cls, run: Mapping[str, Any]) -> Setting:
@@ -54,10 +61,30 @@ class Setting:
             mean=tuple(backbone["mean"]),
             std=tuple(backbone["std"]),
             interpolation=backbone["interpolation"],
+            resize=backbone.get("resize") or 0,
+            jpeg=backbone.get("jpeg") or 0,
             recipe=recipe["name"],
             select=recipe["select"],
             train_on=recipe["train_on"],
+            sample=0 if run["data"].get("by_seed") else run["data"].get("sample", 0),
+            copy=_copy(run["data"]),
         )
+
+    @property
+    def altered(self) -> str:
+        """How images are made others than the canonical ones, to be put behind a list; empty if they are not."""
+        middle = f", the middle of {self.resize} px" if self.resize else ""
+        return middle + (f", re-encoded as JPEG {self.jpeg}" if self.jpeg else "")
+
+
+def _copy(data: Mapping[str, Any]) -> str:
+    """Return which copy the images are of, where it is not the official one; of the official ones, "".
+
+    What was read from folders may be anything, NOAH's export of VTAB-1k among it, so it shares no table with the
+    images that the authors defined.
+    """
+    copy = data.get("flavour", data["source"]).partition(" ")[0]
+    return copy if copy in COPIES else ""
 
 
 @dataclass(frozen=True)
@@ -71,12 +98,32 @@ class Mean:
 
 @dataclass(frozen=True)
 class Column:
-    """A task and the data it stood for in this table."""
+    """A test set of a task and the data it stood for in this table.
+
+    Attributes:
+        name: the task's, or task/target where the task has several test sets.
+        group: the task's.
+        sources: data flavours, over all runs.
+        splits: train, val and test; empty if the test set was absent from all runs.
+        images: digest of the test images.
+        task: the task's name.
+        position: among the test sets of its task.
+        counted: whether it enters averages; a set that is scored a second time, within its own classes, does not.
+    """
 
     name: str
     group: str
     sources: tuple[str, ...]
     splits: Mapping[str, Mapping[str, Any]]
+    images: str = ""
+    task: str = ""
+    position: int = 0
+    counted: bool = True
+
+    @property
+    def target(self) -> str:
+        """The name of the test set within its task; empty for the only one of a task."""
+        return self.name.removeprefix(self.task).removeprefix("/")
 
     @property
     def cut(self) -> dict[str, tuple[int, int]]:
@@ -120,6 +167,8 @@ class Row:
         mean_of_groups, mean_of_tasks: None unless the whole suite is there.
         params: millions of parameters, means over tasks: trainable (with head), head, added (without), merged.
         inference: FLOPs of an image after merging (or as it is, where it does not merge) over the plain backbone's.
+        targets: for tasks with several test sets, the mean over those that count, where all of them are there.
+        absent: why columns without a cell could not be scored.
     """
 
     label: str
@@ -129,6 +178,8 @@ class Row:
     mean_of_tasks: Mean | None
     params: Mapping[str, float | None]
     inference: float | None
+    targets: Mapping[str, Mean] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -152,6 +203,11 @@ class Table:
         """Groups in the order of the columns."""
         return tuple(dict.fromkeys(column.group for column in self.columns))
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks in the order of the columns."""
+        return tuple(dict.fromkeys(column.task for column in self.columns))
+
     @cached_property
     def seeds(self) -> tuple[int, ...]:
         """The set of seeds that most cells have; the larger one when two are equally frequent."""
@@ -165,8 +221,13 @@ class Table:
         return [(row, task, one) for row in self.rows for task, cell in row.cells.items() for one in cell.failed]
 
 
-def place(column: Column) -> tuple[int, str, int, str]:
+def place(column: Column) -> tuple[int, str, int, str, int]:
     """Return a sort key: groups and tasks in VTAB's order, others by name after them."""
     group = GROUPS.index(column.group) if column.group in GROUPS else len(GROUPS)
-    task = VTAB.index(column.name) if column.name in VTAB else len(VTAB)
-    return group, column.group, task, column.name
+    task = VTAB.index(column.task) if column.task in VTAB else len(VTAB)
+    return group, _by_number(column.group), task, _by_number(column.task), column.position
+
+
+def _by_number(name: str) -> str:
+    """Return a name that sorts by the numbers in it: 2-shot before 16-shot."""
+    return re.sub(r"\d+", lambda number: number[0].zfill(9), name)

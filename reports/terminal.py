@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from .markdown import header, marks, title
-from .sheet import Item, Sheet, Strip, sheets
+from .sheet import Item, Sheet, Strip
+from .shots import curves, sheets
 from .table import Table
 
 if TYPE_CHECKING:
@@ -18,13 +19,14 @@ SPARE = ("merged (M)", "with head (M)", "inference", "params (M)")
 
 
 def show(tables: Sequence[Table], stream: TextIO) -> None:
-    """Write every table: its title, its first sheet, and the marks below it."""
+    """Write every table: its title, its first sheet, or all of them where they are curves, and the marks below it."""
     for table in tables:
         head = header(table).replace("**", "").replace("`", "")
         stream.write(f"\n{title(table)}\n{head}\n\n")
-        first = sheets(table)[0]
-        if not (stream.isatty() and _rich(first, stream)):
-            stream.write(aligned(first) + "\n")
+        for sheet in sheets(table) if curves(table) else sheets(table)[:1]:
+            stream.write(f"\n{sheet.title}\n" if sheet.title else "")
+            if not (stream.isatty() and _rich(sheet, stream)):
+                stream.write(aligned(sheet) + "\n")
         for mark in marks(table):
             stream.write(f"- {mark}\n")
 

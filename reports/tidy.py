@@ -44,6 +44,8 @@ def _line(number: int, table: Table, row: Row) -> dict[str, Any]:
     }
     for group in table.groups:
         line |= _mean(f"group_{group}", row.groups.get(group))
+    for task in dict.fromkeys(column.task for column in table.columns if column.target):
+        line |= _mean(f"targets_{task}", row.targets.get(task))
     for column in table.columns:
         line |= _task(column, row.cells.get(column.name))
     return line | _header(table)
@@ -60,9 +62,13 @@ def _header(table: Table) -> dict[str, Any]:
         "mean": _words(setting.mean),
         "std": _words(setting.std),
         "interpolation": setting.interpolation,
+        "resize": setting.resize or "",
+        "jpeg": setting.jpeg or "",
         "recipe": setting.recipe,
         "select": setting.select,
         "train_on": setting.train_on,
+        "training_sample": setting.sample,
+        "copy": setting.copy,
         "epochs": _words(table.facts["epochs"]),
         "precision": _words(table.facts["precision"]),
         "tasks_of_suite": table.suite_tasks,

@@ -26,7 +26,8 @@ def test_cells_and_both_averages_by_hand(runs) -> None:
     assert row.groups["structured"].value == pytest.approx(31)
     assert row.mean_of_groups.value == pytest.approx((86 + 31) / 2)
     assert row.mean_of_tasks.value == pytest.approx((91 + 81 + 51 + 11) / 4)
-    assert row.mean_of_tasks.half_width == pytest.approx(t, abs=1e-5)
+    # four tasks that vary independently: 8 degrees of freedom, and an average varies half as much as a task
+    assert row.mean_of_tasks.half_width == pytest.approx(2.306 / math.sqrt(3) / 2, rel=0.12)
 
 
 def test_the_averages_differ_where_groups_have_different_sizes(runs) -> None:
@@ -66,14 +67,22 @@ def test_a_row_is_not_completed_by_another_rows_tasks(runs) -> None:
     assert lora.mean_of_tasks and not ssf.mean_of_tasks and set(ssf.groups) == {"natural"}
 
 
-def test_unequal_seeds_have_an_average_and_no_interval_of_it(runs) -> None:
+def test_unequal_seeds_have_an_average_and_an_interval(runs) -> None:
     runs.suite(ALL, seeds=(0, 1))
     runs.add(0.92, "digits", seed=2)
     (row,) = made(runs)[0].rows
     assert row.mean_of_tasks.value == pytest.approx((91 + 80.5 + 50.5 + 30.5) / 4)
-    assert row.mean_of_tasks.half_width is None
-    assert row.groups["natural"].half_width is None
-    assert row.groups["structured"].half_width == pytest.approx(12.706205 * 0.5, abs=1e-5)  # its tasks have equal seeds
+    assert row.mean_of_tasks.n == 3 and row.mean_of_tasks.half_width > 0
+    # variances of the two means: 0.25 each, over 4; one degree of freedom from each
+    assert row.groups["structured"].half_width == pytest.approx(4.303 * math.sqrt(0.25 * 2 / 4), rel=0.05)
+
+
+def test_a_task_with_one_seed_leaves_its_averages_without_an_interval(runs) -> None:
+    runs.suite({"digits": 0.9, "count": 0.5, "location": 0.3}, seeds=(0, 1))
+    runs.add(0.8, "letters")
+    (row,) = made(runs)[0].rows
+    assert row.mean_of_tasks.half_width is None and row.groups["natural"].half_width is None
+    assert row.groups["structured"].half_width > 0
 
 
 def test_a_failed_seed_is_marked_and_blocks_the_averages(runs) -> None:
@@ -102,10 +111,13 @@ def test_a_seed_that_worked_later_is_no_failure(runs) -> None:
         ("backbone__mean", [0.485, 0.456, 0.406]),
         ("backbone__std", [0.229, 0.224, 0.225]),
         ("backbone__interpolation", "bilinear"),
+        ("backbone__resize", 40),
+        ("backbone__jpeg", 75),
         ("recipe__select", "best_val"),
         ("recipe__train_on", "train"),
         ("recipe__name", "demo"),
         ("task__suite", "vtab"),
+        ("data__sample", 1),
     ],
 )
 def test_other_settings_are_other_tables(runs, change: str, value: object) -> None:
@@ -155,3 +167,44 @@ def test_tasks_stand_in_the_literatures_order(runs) -> None:
     for task in ("dmlab", "eurosat", "dtd", "cifar100"):
         runs.add(0.5, task, task__group=groups[task])
     assert [column.name for column in made(runs)[0].columns] == ["cifar100", "dtd", "eurosat", "dmlab"]
+
+
+COPIES = {"official": "original", "noah-jpeg": "folder", "folder 1a2b3c4d": "folder"}
+
+
+def test_copies_of_a_data_set_are_never_in_one_table_with_the_official_images(runs) -> None:
+    """The same task from three copies: three tables, and no cell or average with accuracies of two of them."""
+    for place, (flavour, source) in enumerate(COPIES.items()):
+        for task in ALL:
+            digests = {f"data__splits__{name}__digest": f"{flavour} {task} {name}" for name in ("train", "val", "test")}
+            runs.add(0.1 + place / 10, task, data__source=source, data__flavour=flavour, **digests)
+    found = made(runs)
+    assert [table.setting.copy for table in found] == ["", "folder", "noah-jpeg"]
+    for table, accuracy in zip(found, (10, 30, 20), strict=True):
+        (row,) = table.rows
+        assert row.mean_of_tasks.value == row.mean_of_groups.value == pytest.approx(accuracy)
+        assert [cell.mean.value for cell in row.cells.values()] == [pytest.approx(accuracy)] * 4
+    assert [column.sources for column in found[1].columns] == [("folder 1a2b3c4d",)] * 4
+
+
+def test_official_images_share_a_table_whoever_serves_them(runs) -> None:
+    flavours = ["official", "official, not yet confirmed"]
+    for seed, (source, flavour) in enumerate(zip(("original", "tfds"), flavours, strict=True)):
+        runs.add(task=list(ALL)[seed], data__source=source, data__flavour=flavour, data__confirmed={"test": "unknown"})
+    (table,) = made(runs)
+    assert [column.sources for column in table.columns] == [("official",), ("official, not yet confirmed",)]
+
+
+def test_what_is_confirmed_later_is_averaged_with_what_was_not_yet(runs) -> None:
+    """The digests say that the images are the same; that they are the right ones may become known between two seeds."""
+    runs.add(seed=0, data__flavour="official, not yet confirmed", data__confirmed={"test": "unknown"})
+    runs.add(seed=1, data__flavour="official", data__confirmed={"test": "confirmed"})
+    (table,) = made(runs)
+    assert table.rows[0].cells["digits"].seeds == (0, 1)
+    assert table.columns[0].sources == ("official", "official, not yet confirmed")
+
+
+def test_older_records_from_folders_are_copies_too(runs) -> None:
+    runs.add(task="digits", data__source="folder")
+    runs.add(task="letters", data__source="original")
+    assert [table.setting.copy for table in made(runs)] == ["", "folder"]

@@ -19,7 +19,8 @@ def test_it_writes_and_says_where(runs, capsys) -> None:
     assert leaderboard.main([str(runs.root)]) == 0
     out = capsys.readouterr().out
     assert "90.0" in out and str(runs.root / "leaderboard.md") in out and str(runs.root / "leaderboard.csv") in out
-    assert sorted(path.name for path in runs.root.iterdir()) == ["leaderboard.csv", "leaderboard.md", "mini"]
+    names = ["leaderboard.csv", "leaderboard.html", "leaderboard.md", "mini"]
+    assert sorted(path.name for path in runs.root.iterdir()) == names and str(runs.root / names[1]) in out
 
 
 def test_with_published_it_writes_the_second_table(runs) -> None:
@@ -80,12 +81,13 @@ def test_the_same_records_give_the_same_bytes(runs, tmp_path: Path) -> None:
         (other.root / "mini" / path.name).write_bytes(path.read_bytes())
     for store in (runs, other, runs):
         leaderboard.write(store.root, beside_published=True)
-    for name in ("leaderboard.md", "leaderboard.csv", "leaderboard_published.md", "leaderboard_published.csv"):
+    ends = [f"{name}.{end}" for name in ("leaderboard", "leaderboard_published") for end in ("md", "csv")]
+    for name in ["leaderboard.html", *ends]:
         assert (runs.root / name).read_bytes() == (other.root / name).read_bytes()
         assert str(tmp_path) not in (runs.root / name).read_text()
 
 
-@pytest.mark.parametrize("module", ["leaderboard", "stats", "literature", "build"])
+@pytest.mark.parametrize("module", ["leaderboard", "stats", "literature", "build", "compare", "page"])
 def test_no_torch_pandas_or_scipy_is_needed(module: str) -> None:
     code = (
         f"import sys, visionpeft.reports.{module}; "
@@ -109,4 +111,5 @@ def test_five_thousand_records_in_seconds(runs) -> None:
     (table,), skipped, _ = leaderboard.write(runs.root)
     seconds = time.process_time() - start
     assert len(table.rows) == 53 and not skipped
-    assert seconds < 6  # about 1.2 where this was written
+    assert seconds < 8  # about 2.5 where this was written
+    assert (runs.root / "leaderboard.html").stat().st_size < 3e6  # about 1.6 MB

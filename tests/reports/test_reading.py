@@ -6,6 +6,7 @@ import pytest
 
 from visionpeft.benchmark.record import run_id
 from visionpeft.reports.reading import LeaderboardError, check_cell, check_digests, load
+from visionpeft.reports.table import Setting
 
 
 def test_bad_files_are_named_and_left_out(runs) -> None:
@@ -146,3 +147,64 @@ def test_the_size_of_the_suite_at_the_time_is_no_setting(runs) -> None:
     runs.add(0.5)
     runs.add(0.6, seed=1, task__suite_tasks=5, backbone__name="another name of the same weights")
     check_cell(found_in(runs))
+
+
+def by_seed(runs, sample: int, test: str = "t", source: str = "noah") -> dict:
+    """A run's data where the seed chooses the training images."""
+    data = runs.a_run()["data"]
+    for name, split in data["splits"].items():
+        split["digest"] = split["order"] = f"{test if name == 'test' else f'{name}{sample}{source}'}" * 8
+    return {"data": {**data, "source": source, "sample": sample, "by_seed": True}}
+
+
+def test_seeds_that_choose_their_training_images_are_one_cell(runs) -> None:
+    for seed in range(3):
+        runs.add(0.5 + seed / 10, seed=seed, **by_seed(runs, seed))
+    found = found_in(runs)
+    check_digests(found)
+    check_cell(found)
+    assert [Setting.of(one.record.run).sample for one in found] == [0, 0, 0]
+
+
+def test_such_seeds_share_their_test_images(runs) -> None:
+    runs.add(0.5, seed=0, **by_seed(runs, 0))
+    runs.add(0.6, seed=1, **by_seed(runs, 1, test="u"))
+    with pytest.raises(LeaderboardError, match="differ in the test examples of digits"):
+        check_digests(found_in(runs))
+    with pytest.raises(LeaderboardError, match="data.splits.test.digest is 'tttttttt' in the first"):
+        check_cell(found_in(runs))
+
+
+def test_one_such_sample_is_the_same_for_all_methods(runs) -> None:
+    runs.add(0.5, label="lora", seed=1, **by_seed(runs, 1))
+    other = by_seed(runs, 1)
+    other["data"]["splits"]["train"]["digest"] = "f" * 64
+    runs.add(0.6, label="ssf", seed=1, **other)
+    with pytest.raises(LeaderboardError, match="differ in the train examples of digits"):
+        check_digests(found_in(runs))
+
+
+def test_such_samples_of_another_source_are_other_rows(runs) -> None:
+    """Comparable, for the test images are the same; never averaged."""
+    runs.add(0.5, seed=0, **by_seed(runs, 0))
+    runs.add(0.6, label="lora (own sample)", seed=0, **by_seed(runs, 0, source="own-sample"))
+    check_digests(found_in(runs))
+    with pytest.raises(LeaderboardError, match="data.source is '(noah|own-sample)' in the first and"):
+        check_cell(found_in(runs))
+
+
+def test_a_seed_that_says_nothing_of_the_sample_leaves_it_fixed(runs) -> None:
+    """Training sets numbered by hand are no seeds: they are separate tables, and never one cell."""
+    plain = {key: value for key, value in by_seed(runs, 1)["data"].items() if key != "by_seed"}
+    runs.add(0.5, seed=0, data={**plain, "sample": 0})
+    runs.add(0.6, seed=1, data={**plain, "sample": 1})
+    assert [Setting.of(one.record.run).sample for one in found_in(runs)] == [0, 1]
+    with pytest.raises(LeaderboardError, match="data.sample is 0 in the first and 1 in the second"):
+        check_cell(found_in(runs))
+
+
+def test_validation_images_apart_are_compared(runs) -> None:
+    runs.add(0.5, label="lora", fields={"images": {"val": "a" * 64}})
+    runs.add(0.6, label="ssf", fields={"images": {"val": "b" * 64}})
+    with pytest.raises(LeaderboardError, match="val images of digits .digests aaaaaaaa and bbbbbbbb"):
+        check_digests(found_in(runs))

@@ -7,9 +7,9 @@ import pytest
 
 from visionpeft.reports.stats import (
     half_width,
-    half_width_of_average,
     mean_of_groups,
     mean_of_tasks,
+    p_value,
     t_quantile,
 )
 
@@ -60,9 +60,16 @@ def test_an_incomplete_set_has_no_average() -> None:
     assert np.isnan(mean_of_groups(np.array([90.0]), [[0], []]))
 
 
-def test_interval_of_an_average_takes_t_over_the_seeds_averages() -> None:
-    scores = np.array([[90.0, 10.0], [80.0, 24.0], [85.0, 21.0]])  # seeds' means 50, 52, 53
-    expected = half_width(np.array([50.0, 52.0, 53.0]))
-    assert half_width_of_average(scores, mean_of_tasks) == pytest.approx(expected)
-    scores[1, 0] = np.nan
-    assert half_width_of_average(scores, mean_of_tasks) is None
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 30, 120])
+def test_p_values_agree_with_scipy(freedom: int) -> None:
+    special = pytest.importorskip("scipy.special")
+    for statistic in (-3.0, 0.0, 0.5, 2.0, 12.7):
+        assert p_value(statistic, freedom) == pytest.approx(2 * special.stdtr(freedom, -abs(statistic)), abs=1e-12)
+    assert p_value(t_quantile(freedom), freedom) == pytest.approx(0.05)
+
+
+def test_a_cells_interval_covers_what_it_says() -> None:
+    random = np.random.default_rng(0)
+    draws = random.normal(size=(20_000, 5))  # 5 seeds, the true mean is 0
+    covered = np.mean([abs(draw.mean()) <= half_width(draw) for draw in draws])
+    assert 0.93 <= covered <= 0.97

@@ -37,8 +37,8 @@ def test_plain_text_is_aligned(runs) -> None:
 @pytest.mark.parametrize(
     ("width", "there", "gone"),
     [
-        (200, ["90.5 ±6.4", "63.00 ±6.35", "natural", "mean of", "1.00x", "merged", "0.295"], []),
-        (120, ["90.5 ±6.4", "63.00 ±6.35"], ["merged"]),
+        (200, ["90.5 ±6.4", "63.00 ±0.", "natural", "mean of", "1.00x", "merged", "0.295"], []),
+        (120, ["90.5 ±6.4", "63.00 ±0."], ["merged"]),
         (80, ["90.5", "63.00"], ["merged", "±", "…"]),
         (40, ["90.5", "63.00", "0.295"], ["…"]),  # nothing fits: plain text, which the terminal wraps
     ],

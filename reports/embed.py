@@ -1,0 +1,220 @@
+"""What the page embeds: tables, runs and comparisons as plain values, rounded, each thing once."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from . import contrast, literature
+from .compare import Difference
+from .contrast import Pair, family
+from .markdown import SELECT, flavours, title
+from .runs import RUN, Words, rounded, run
+from .stats import t_quantile
+from .table import Cell, Column, Mean, Row, Table
+
+CITATIONS = Path(__file__).with_name("citations.csv")
+STATUS = {"oom": "out of memory", "diverged": "diverged"}
+TUNED = {
+    "": "as configured",
+    "test": "per-task settings chosen on TEST",
+    "val200": "per-task settings chosen on val200",
+}
+AVERAGES = ("mean of groups", "mean of tasks")
+
+
+def contents(tables: Sequence[Table], skipped: Sequence[str]) -> dict[str, Any]:
+    """Return all that the page shows."""
+    words = Words()
+    suites = {table.setting.suite for table in tables}
+    return {
+        "run_fields": RUN,
+        "t": [round(t_quantile(df), 6) for df in range(1, 31)],
+        "tables": [_table(table, tables, words) for table in tables],
+        "published": {board.suite: _board(board) for board in literature.boards([]) if board.suite in suites},
+        "citations": {row["method"]: row for row in citations()},
+        "skipped": list(skipped),
+        "words": words.values,
+    }
+
+
+def citations() -> list[dict[str, str]]:
+    """Return what a method does in a line, its paper and a link, for those that have a line in citations.csv."""
+    with CITATIONS.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _table(table: Table, tables: Sequence[Table], words: Words) -> dict[str, Any]:
+    marks, ranks, spread = contrast.marks(table), contrast.mean_rank(table), contrast.variances(table, tables)
+    rows = [
+        {
+            **_row(row, table, marks, words),
+            "rank": rounded(ranks.get(row.label), 3),
+            "spread": {name: rounded(v and v**0.5, 4) for name, v in asdict(spread[row.label]).items()},
+        }
+        for row in table.rows
+    ]
+    return {
+        "title": title(table),
+        "facets": _facets(table),
+        "facts": _facts(table),
+        "seeds": table.seeds,
+        "group_tasks": table.group_tasks,
+        "suite_tasks": table.suite_tasks,
+        "columns": [*_averages(table), *(_column(column) for column in table.columns)],
+        "rows": rows,
+        "pairs": _pairs(table),
+    }
+
+
+def _facets(table: Table) -> dict[str, str]:
+    """Return what tells tables apart, in words."""
+    setting = table.setting
+    norm = ", ".join(" ".join(f"{value:g}" for value in values) for values in (setting.mean, setting.std))
+    model = setting.model + (f" {setting.model_args}" if setting.model_args != "{}" else "")
+    return {
+        "suite": setting.suite,
+        "backbone": f"{' / '.join(table.facts['backbone'])} ({setting.weights[:8]})",
+        "model": model,
+        "recipe": setting.recipe,
+        "selection": f"{SELECT[setting.select]}, trained on {setting.train_on}",
+        "images": f"{setting.img_size} px {setting.interpolation}{setting.altered}; mean, std {norm}",
+        "training sample": str(setting.sample),
+        "copy": setting.copy or "official",
+    }
+
+
+def _facts(table: Table) -> list[list[str]]:
+    """Return what holds for every number of a table, as (name, value)."""
+    facts = table.facts
+    cells = [cell for row in table.rows for cell in row.cells.values()]
+    where = {str(one.record.provenance.get("device", "")) for cell in cells for one in cell.done}
+    seen = [f"{task}: {tags}, so it is no domain generalisation" for task, tags in facts.get("seen", ())]
+    named = {
+        "seeds": ", ".join(map(str, table.seeds)),
+        "epochs": " or ".join(map(str, facts["epochs"])),
+        "precision": " or ".join(facts["precision"]),
+        "training images": f"each seed has its own: {', '.join(facts['by_seed'])}" if facts.get("by_seed") else "",
+        "data": flavours(table.columns) if table.columns else "",
+        "devices": "; ".join(sorted(where - {""})),
+        "the backbone was trained on": "; ".join(seen),
+    }
+    return [[name, value] for name, value in named.items() if value]
+
+
+def _averages(table: Table) -> list[dict[str, Any]]:
+    """Return the columns of averages; a group with one column is that column."""
+    groups = [group for group in table.groups if table.group_tasks[group] > 1]
+    several = [task for task in table.tasks if sum(c.task == task and c.counted for c in table.columns) > 1]
+    wide = AVERAGES if len(table.group_tasks) > 1 else AVERAGES[1:]
+    return [
+        *({"key": name, "kind": "average", "title": name} for name in wide if table.suite_tasks > 1),
+        *({"key": group, "kind": "group", "title": group} for group in groups),
+        *({"key": f"mean of {task}", "kind": "task mean", "title": "mean", "task": task} for task in several),
+    ]
+
+
+def _column(column: Column) -> dict[str, Any]:
+    notes = [
+        f"{split} has {size:,} of {due:,} images, not what others report on"
+        for split, (size, due) in sorted(column.cut.items())
+    ]
+    if not column.counted:
+        notes.append("the class is chosen among those that occur in this test set; it enters no average")
+    return {
+        "key": column.name,
+        "kind": "task",
+        "title": column.target or column.name,
+        "task": column.task,
+        "group": column.group,
+        "target": column.target,
+        "counted": column.counted,
+        "sources": column.sources,
+        "splits": {name: [split["size"], split["digest"][:12]] for name, split in column.splits.items()},
+        "notes": notes,
+    }
+
+
+def _row(row: Row, table: Table, marks: Mapping[tuple[str, str], str], words: Words) -> dict[str, Any]:
+    runs = [one.record.run for cell in row.cells.values() for one in (*cell.done, *cell.failed)]
+    method = runs[0]["method"]
+    means = {**row.groups, "mean of groups": row.mean_of_groups, "mean of tasks": row.mean_of_tasks}
+    means |= {f"mean of {task}": mean for task, mean in row.targets.items()}
+    cells = {
+        name: {**_mean(mean), "n": mean.n, "mark": marks.get((name, row.label))} for name, mean in means.items() if mean
+    }
+    for column in table.columns:
+        cells[column.name] = _cell(row, column, words) | {"mark": marks.get((column.name, row.label))}
+    return {
+        "label": row.label,
+        "method": method["name"],
+        "target": method.get("target", ""),
+        "version": method.get("version"),
+        "tuned": TUNED.get(chosen := str(runs[0].get("per_task", "")), chosen),
+        "settings": _common([(run["task"]["name"], run["method"].get("fields")) for run in runs]),
+        "recipe": _common([(run["task"]["name"], run["recipe"]) for run in runs]),
+        "params": {name: rounded(value, 6) for name, value in row.params.items()},
+        "inference": rounded(row.inference, 4),
+        "cells": cells,
+    }
+
+
+def _common(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return settings by name; one that differs between tasks is given as {"by task": {task: value}}."""
+    by_name: dict[str, dict[str, Any]] = {}
+    for task, fields in values:
+        for name, value in fields.items() if isinstance(fields, dict) else ():
+            by_name.setdefault(name, {})[task] = value
+    return {
+        name: next(iter(found.values())) if len(set(map(repr, found.values()))) == 1 else {"by task": found}
+        for name, found in by_name.items()
+    }
+
+
+def _cell(row: Row, column: Column, words: Words) -> dict[str, Any]:
+    cell = row.cells.get(column.name)
+    if cell is None:
+        return {"why": row.absent.get(column.name, "not run")}
+    runs = [run(one, words) for one in (*cell.done, *cell.failed)]
+    if not cell.mean:
+        return {"why": _why(cell), "runs": runs}
+    failed = {"why": f"{_why(cell)}; enters no average"} if cell.failed else {}
+    return {**_mean(cell.mean), "n": cell.mean.n, "runs": runs, **failed}
+
+
+def _why(cell: Cell) -> str:
+    return "; ".join(f"seed {one.seed}: {STATUS[one.record.status]}" for one in cell.failed)
+
+
+def _pairs(table: Table) -> dict[str, Any]:
+    """Return the comparisons of every two rows i < j as flat lists, in the order (0, 1), (0, 2), ..., (1, 2), ..."""
+    found = contrast.pairs(table)
+    ps: dict[str, Callable[[Pair], float | None]] = {
+        "mean of tasks": lambda pair: pair.tasks.p,
+        "mean of groups": lambda pair: pair.groups.p if pair.groups else None,
+        "wilcoxon": lambda pair: pair.wilcoxon,
+    }
+    rows = len(table.rows)
+    adjusted = {name: [[rounded(p, 5) for p in one] for one in family(found, rows, of)] for name, of in ps.items()}
+    return {
+        "mean of tasks": [_difference(pair.tasks) for pair in found.values()],
+        "mean of groups": [_difference(pair.groups) for pair in found.values()],
+        "improvement": [rounded(pair.improvement, 4) for pair in found.values()],
+        "adjusted": adjusted,
+        "columns": sum(column.counted for column in table.columns),
+    }
+
+
+def _difference(one: Difference | None) -> list[Any] | None:
+    return [rounded(one.value, 4), rounded(one.half_width, 4), one.tasks] if one and one.tasks else None
+
+
+def _board(board: literature.Board) -> dict[str, Any]:
+    return {"sections": literature.SECTIONS, "lines": [asdict(line) for line in board.lines]}
+
+
+def _mean(mean: Mean) -> dict[str, float | None]:
+    return {"value": rounded(mean.value, 4), "half": rounded(mean.half_width, 4)}
