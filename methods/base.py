@@ -75,9 +75,19 @@ class Job(Protocol):
         """Return a fresh pretrained backbone with a new head, on the device, with `method` injected."""
 
     def fit(
-        self, model: nn.Module, method: Method, *, split: str | None = None, epochs: int | None = None
+        self,
+        model: nn.Module,
+        method: Method,
+        *,
+        split: str | None = None,
+        epochs: int | None = None,
+        keep: str | None = None,
     ) -> nn.Module:
-        """Train whatever requires a gradient, by the recipe, on `split` (default: the recipe's); return `model`."""
+        """Train whatever requires a gradient, by the recipe, on `split` (default: the recipe's); return `model`.
+
+        With `keep`, a name within the run, the outcome is kept in the workspace until the run is recorded: if the run
+        is interrupted and started again, this fit is not repeated.
+        """
 
     def batches(self, split: str | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the (x, y) of "train", "val" or "trainval" (default: the recipe's) once, in order, unaugmented."""
@@ -87,6 +97,12 @@ class Job(Protocol):
 
     def note(self, name: str, value: object) -> None:
         """Keep a JSON-able value in the run's record, such as the history of a search."""
+
+    def also(self, name: str, model: nn.Module) -> None:
+        """Let the harness score a further model, when all is trained; the record has it beside the result, by name."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how far something is that is no `fit`."""
 
 
 def positive(**values: float) -> None:

@@ -1,63 +1,34 @@
-"""The space of GLoRA's configurations and the evolutionary search in it.
+"""The evolutionary search of GLoRA, a generation at a time, in a state that survives the process.
 
-A layer's configuration is a word of five letters, one per support A, B, C, D, E: L low rank, V vector, S scalar, N
-none. A model's is the words of its layers in order, joined by "-"; a single word stands for all layers alike.
-
-The search is the one of the authors' code, with three mends: the last generation counts, ties in accuracy are broken by
-validation loss and then by fewer parameters, and a draw above the budget is made smaller instead of being thrown away,
-so that small budgets can be met at all.
+It is the search of the authors' code (Arnav0400/ViT-Slim @ 0fed674): a random generation, then each time mutants and
+crossovers of the best so far, topped up with random draws, nothing scored twice, a limit on live parameters. Mended:
+- the last generation counts; there it is scored and thrown away;
+- ties in accuracy, frequent with 200 images, go to the lower validation loss, then to fewer parameters; there to the
+  candidate that was found first;
+- what is drawn above the limit is made smaller, so that small limits can be met at all; there it is thrown away, and
+  a limit that random draws do not meet is waited for without end;
+- chance and candidates are saved after each generation, so that an interrupted search ends as it would have.
 """
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import random
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .base import Score
+from .glora_space import Space, Words, cross
 
 if TYPE_CHECKING:
     from .glora import GLoRA
 
-SUPPORTS = {"A": "LVSN", "B": "LVSN", "C": "LVN", "D": "VSN", "E": "VSN"}
-"""What each support may be, largest first: 4 x 4 x 3 x 3 x 3 = 432 words."""
-FULL = "LLLVV"
-"""The word whose tensors contain those of all others."""
 ATTEMPTS = 100
 """Draws per wanted candidate before a generation stays smaller."""
-
-Words = tuple[str, ...]
-
-
-def parse(config: str) -> Words:
-    """Return the words of a configuration.
-
-    Raises:
-        ValueError: a word that is none; the message says which letter.
-    """
-    words = tuple(config.split("-"))
-    for word in words:
-        if len(word) != len(SUPPORTS):
-            raise ValueError(f"config needs words of five letters for A, B, C, D, E, such as LVNSN, got {word!r}")
-        for letter, (support, allowed) in zip(word, SUPPORTS.items(), strict=True):
-            if letter not in allowed:
-                raise ValueError(f"config word {word}: {support} is one of {', '.join(allowed)}, got {letter!r}")
-    return words
-
-
-def spread(config: str, layers: int) -> Words:
-    """Return one word per layer; a single word is repeated.
-
-    Raises:
-        ValueError: the number of words is neither one nor that of the layers.
-    """
-    words = parse(config)
-    if len(words) == 1:
-        return words * layers
-    if len(words) != layers:
-        raise ValueError(f"config has {len(words)} words and the model {layers} layers to adapt")
-    return words
 
 
 class Candidate(NamedTuple):
@@ -75,85 +46,81 @@ class Candidate(NamedTuple):
         return -self.score.accuracy, math.inf if math.isnan(loss) else loss, self.params
 
 
+@dataclass
+class State:
+    """Where a search stands: the source of chance, the next generation, all candidates so far in order."""
+
+    rng: random.Random
+    generation: int = 0
+    tried: dict[Words, Candidate] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, file: Path, seed: int) -> State:
+        """Return what was saved, or a fresh start from the seed."""
+        state = cls(random.Random(seed))
+        if file.exists():
+            saved = json.loads(file.read_text())
+            version, numbers, gauss = saved["rng"]
+            state.rng.setstate((version, tuple(numbers), gauss))
+            state.generation = saved["generation"]
+            for generation, config, params, accuracy, loss in saved["tried"]:
+                words = tuple(config.split("-"))
+                state.tried[words] = Candidate(generation, words, params, Score(accuracy, loss))
+        return state
+
+    def save(self, file: Path) -> None:
+        """Write the state, whole or not at all."""
+        tried = [[c.generation, "-".join(c.words), c.params, *c.score] for c in self.tried.values()]
+        text = json.dumps({"rng": self.rng.getstate(), "generation": self.generation, "tried": tried})
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_suffix(".new")
+        with new.open("w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(file)
+
+    def best(self, number: int) -> list[Candidate]:
+        """Return the best candidates so far."""
+        return sorted(self.tried.values(), key=lambda candidate: candidate.rank)[:number]
+
+
 def evolve(
-    method: GLoRA, sizes: Sequence[Callable[[str], int]], score: Callable[[Words], Score], seed: int
+    method: GLoRA, space: Space, score: Callable[[Words], Score], state: State, file: Path | None = None
 ) -> list[Candidate]:
     """Search for the words with the best score; return all candidates that were scored, in order.
 
     Args:
-        method: population, parents, mutants, crossovers, mutation, generations and budget.
-        sizes: for each layer, the live parameters of a word.
+        method: population, parents, mutants, crossovers, mutation and generations.
+        space: what candidates are drawn from.
         score: how good words are; called once for each candidate.
-        seed: of all random choices.
+        state: where to go on from.
+        file: where to save the state after each generation.
     """
-    rng = random.Random(seed)
-    scored: dict[Words, Candidate] = {}
-    for generation in range(method.generations + 1):
-        parents = sorted(scored.values(), key=lambda c: c.rank)[: method.parents]
-        fresh = breed(method, [parent.words for parent in parents], Space(sizes, method.budget, rng), scored)
-        for words, params in fresh.items():
-            scored[words] = Candidate(generation, words, params, score(words))
-    return list(scored.values())
+    while state.generation <= method.generations:
+        parents = [candidate.words for candidate in state.best(method.parents)]
+        for words in breed(method, parents, space, state):
+            state.tried[words] = Candidate(state.generation, words, space.size(words), score(words))
+        state.generation += 1
+        if file is not None:
+            state.save(file)
+    return list(state.tried.values())
 
 
-def breed(method: GLoRA, parents: list[Words], space: Space, known: Container[Words]) -> dict[Words, int]:
-    """Return the next generation, none of it known: mutants and crossovers of the parents, then random words."""
-    rng = space.rng
-    fresh: dict[Words, int] = {}
-    makers = [(method.population, space.draw)]
+def breed(method: GLoRA, parents: list[Words], space: Space, state: State) -> list[Words]:
+    """Return the next generation, none of it tried: mutants and crossovers of the parents, then random words."""
+    rng = state.rng
+    fresh: dict[Words, None] = {}
+    makers: list[tuple[int, Callable[[], Words]]] = [(method.population, lambda: space.draw(rng))]
     if parents:
         makers.insert(0, (method.crossovers, lambda: cross(rng.choice(parents), rng.choice(parents), rng)))
-        makers.insert(0, (method.mutants, lambda: mutate(rng.choice(parents), method.mutation, rng)))
+        makers.insert(0, (method.mutants, lambda: space.mutate(rng.choice(parents), method.mutation, rng)))
     for number, make in makers:
         wanted = min(len(fresh) + number, method.population)
         for _ in range(ATTEMPTS * number):  # a small space may hold no more that are new
             if len(fresh) == wanted:
                 break
-            words, params = space.shrink(make())
-            if words not in known:
-                fresh[words] = params
-    return fresh
-
-
-class Space(NamedTuple):
-    """What the search may draw from: the layers' sizes, the limit on live parameters, and the source of chance."""
-
-    sizes: Sequence[Callable[[str], int]]
-    budget: int | None
-    rng: random.Random
-
-    def draw(self) -> Words:
-        """Return uniformly random words."""
-        return tuple(draw(self.rng) for _ in self.sizes)
-
-    def shrink(self, words: Words) -> tuple[Words, int]:
-        """Return the words, changed at random towards fewer parameters until they meet the budget, and their size."""
-        changed = list(words)
-        params = [size(word) for size, word in zip(self.sizes, words, strict=True)]
-        while self.budget is not None and sum(params) > self.budget:
-            i, word = self.rng.randrange(len(changed)), draw(self.rng)
-            if (smaller := self.sizes[i](word)) < params[i]:
-                changed[i], params[i] = word, smaller
-        return tuple(changed), sum(params)
-
-
-def draw(rng: random.Random) -> str:
-    """Return one of the 432 words, each equally likely."""
-    return "".join(rng.choice(allowed) for allowed in SUPPORTS.values())
-
-
-def mutate(words: Words, probability: float, rng: random.Random) -> Words:
-    """Draw each letter anew with this probability."""
-    letters = SUPPORTS.values()
-    return tuple(
-        "".join(
-            rng.choice(allowed) if rng.random() < probability else letter
-            for letter, allowed in zip(word, letters, strict=True)
-        )
-        for word in words
-    )
-
-
-def cross(one: Words, other: Words, rng: random.Random) -> Words:
-    """Take each letter from either parent, equally likely."""
-    return tuple("".join(rng.choice(pair) for pair in zip(a, b, strict=True)) for a, b in zip(one, other, strict=True))
+            words = space.shrink(make(), rng)
+            if words not in state.tried:
+                fresh[words] = None
+    return list(fresh)

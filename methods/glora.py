@@ -1,16 +1,23 @@
 """GLoRA (Chavan et al., 2023, arXiv 2306.07967): W' = W + W * A + B, b' = b + b * D + E + W C, searched per layer.
 
-* is the elementwise product, as in the authors' code (the paper writes a matrix product). Per layer and support:
+* is the elementwise product, as in the authors' code; `factor=matrix` is the matrix product that the paper writes.
+Per layer and support, with a rank r that may have smaller ones beside it:
     A, B  low rank A_down A_up, (out, r) (r, in) | vector, one value per output | scalar | none
     C     low rank C_down C_up, (in, r) (r, 1)   | vector (in,)                 | none
     D, E  vector (out,) | scalar | none
-A layer without bias has E and W C alone. Storage is entangled: a vector is column 0 of the low-rank down factor, a
-scalar its first element, so that the 432 forms of a layer share tensors. Init: down factors, D and E 0, up factors
-Xavier-uniform; the start is the identity. A configuration is a string, see `evolution`.
+As a matrix factor A is (in, in): low rank (in, r) (r, in), a diagonal, or one value on it. A layer without bias has E
+and W C alone. Storage is entangled as in the authors' code: a vector is column 0 of the low-rank down factor, a scalar
+its first element, so that the 432 forms of a layer share tensors; `entangled=false` gives them their own. Init: down
+factors, D and E 0, up factors Xavier-uniform; the start is the identity. `glora_space` says how a configuration reads.
 
-Training has three phases: a supernet on the training split, each layer drawing one of the 432 anew each step; evolution
-on the validation split, with the supernet's weights; the winner from fresh initialisation by the ordinary recipe. With
-a `config` given, only the last. Afterwards all of it folds into the plain layers.
+Training has three phases: a supernet on the training split, of which each step trains subnets drawn anew; evolution on
+the validation split, with the supernet's weights; the winner from fresh initialisation by the ordinary recipe, or, with
+`inherit`, with the supernet's weights as in the authors' code. With a `config` given, only the last. Afterwards all of
+it folds into the plain layers. An interrupted run goes on with the finished supernet and the last generation.
+
+It contains, exactly, LoRA on the same layers (NLNNN), BitFit of their biases (NNNNV), SSF behind them (VNNVV) and a
+shift of their inputs (NNVNN). It does not contain VPT, whose tokens other tokens attend to, nor, unless
+`factor=matrix`, RepAdapter's W (x + up down x). The paper's C is a prompt; in this formula it is a constant shift.
 Count of the supernet on ViT-B/16: 884,832, 1,603,776, 3,041,664 for rank 2, 4, 8.
 Compared with Arnav0400/ViT-Slim @ 0fed674.
 """
@@ -18,15 +25,20 @@ Compared with Arnav0400/ViT-Slim @ 0fed674.
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from .base import Job, Method, Score, fraction, positive
-from .evolution import FULL, SUPPORTS, Candidate, Words, evolve, parse, spread
+from .evolution import Candidate, State, evolve
 from .glora_linear import GLoRALinear
-from .surgery import freeze, swap
+from .glora_space import EVERY, LARGEST, SMALLEST, Space, Words, choices, parse, spread
+from .glora_subnets import MergedSubnets, adapted_layers, choose, inherit
+from .surgery import freeze, heads, swap
 
 
 @dataclass(frozen=True)
@@ -35,22 +47,35 @@ class GLoRA(Method):
 
     Attributes:
         rank: r, of all low-rank supports.
+        smaller_ranks: further choices, cut from the same tensors.
         config: one word for all layers, or one per layer joined by "-"; None searches.
-        targets: the linear layers to adapt.
-        budget: limit on the live parameters of a searched subnet, without the head; None for no limit.
+        factor: "hadamard", W * A (the authors' code), or "matrix", W A with A of (in, in) (the paper).
+        entangled: whether the choices of a support share one tensor.
+        targets: names of the linear layers to adapt; None for all but the classification head.
+        sampling: what a step of the supernet trains: "layer", a word for each layer; "step", one for all layers;
+            "sandwich", the mean of the largest subnet, the smallest, and a word for each layer.
+        budget: limit on the live parameters of a searched subnet, without the head: a number, or up to 1 a fraction of
+            the largest subnet; None for no limit.
         supernet_epochs: of the first phase.
         population: candidates per generation, the first of which is random.
         parents: best candidates so far from which the next generation is bred.
         mutants: candidates per generation made by drawing letters anew, each with probability `mutation`.
         mutation: see mutants.
         crossovers: candidates per generation made by mixing two parents; the rest is random.
-        generations: bred after the random one.
+        generations: bred after the random one; with 0 the search is random.
+        inherit: keep the supernet's weights for the winner instead of training it anew; the record of a run without
+            it has the score of such a winner as "inherited" besides.
     """
 
+    version: ClassVar[int] = 2
     rank: int = 8
+    smaller_ranks: tuple[int, ...] = ()
     config: str | None = None
-    targets: tuple[str, ...] = ("qkv", "proj", "fc1", "fc2")
-    budget: int | None = None
+    factor: Literal["hadamard", "matrix"] = "hadamard"
+    entangled: bool = True
+    targets: tuple[str, ...] | None = None
+    sampling: Literal["layer", "step", "sandwich"] = "layer"
+    budget: float | None = 0.33
     supernet_epochs: int = 100
     population: int = 50
     parents: int = 10
@@ -58,18 +83,22 @@ class GLoRA(Method):
     mutation: float = 0.2
     crossovers: int = 25
     generations: int = 20
+    inherit: bool = False
 
     def __post_init__(self) -> None:
-        positive(rank=self.rank, supernet_epochs=self.supernet_epochs)
-        positive(population=self.population, parents=self.parents, generations=self.generations)
+        positive(rank=self.rank, supernet_epochs=self.supernet_epochs, population=self.population, parents=self.parents)
         fraction(mutation=self.mutation)
         if self.budget is not None:
             positive(budget=self.budget)
         if self.config is not None:
             parse(self.config)
-        if not self.targets:
-            raise ValueError("targets is empty; name at least one linear layer")
-        if self.mutants < 0 or self.crossovers < 0 or self.mutants + self.crossovers > self.population:
+        if self.targets == ():
+            raise ValueError("targets is empty; name at least one linear layer, or give null for all of them")
+        if not all(0 < rank < self.rank for rank in self.smaller_ranks):
+            raise ValueError(f"smaller_ranks must lie between 0 and the rank {self.rank}, got {self.smaller_ranks}")
+        if self.generations < 0:
+            raise ValueError(f"generations must not be negative, got {self.generations}; 0 searches at random")
+        if min(self.mutants, self.crossovers) < 0 or self.mutants + self.crossovers > self.population:
             raise ValueError(
                 f"mutants ({self.mutants}) and crossovers ({self.crossovers}) must be at least 0 and together at most "
                 f"the population ({self.population})"
@@ -77,35 +106,81 @@ class GLoRA(Method):
 
     def inject(self, model: nn.Module) -> None:  # noqa: D102
         freeze(model)
-        found = [name for name, m in model.named_modules() if isinstance(m, nn.Linear)]
-        adapted = [name for name in found if name.rpartition(".")[2] in self.targets]
-        words = iter(spread(self.config or FULL, len(adapted)))
-        swap(model, self.targets, lambda base: GLoRALinear(base, self.rank, next(words)))
+        head = heads(model)
+        linears = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.Linear) and m not in head]
+        if not linears:
+            raise ValueError(f"{type(model).__name__} has no linear layer but its head")
+        targets = {name.rpartition(".")[2] for name, _ in linears} if self.targets is None else set(self.targets)
+        found = [name for name, _ in linears if name.rpartition(".")[2] in targets]
+        words = [EVERY] * len(found) if self.config is None else [(word,) for word in spread(self.config, len(found))]
+        left = iter(words)
+
+        def wrap(base: nn.Linear) -> nn.Linear:
+            if base in head:
+                return base
+            return GLoRALinear(base, self.rank, *next(left), factor=self.factor, entangled=self.entangled)
+
+        swap(model, targets, wrap)
+
+    def space(self, layers: Sequence[GLoRALinear]) -> Space:
+        """Return what the words of these layers are drawn from."""
+        limit = self.budget
+        if limit is not None and limit <= 1:
+            limit *= sum(layer.live(LARGEST) for layer in layers)
+        return Space(choices(self.smaller_ranks), [layer.live for layer in layers], limit)
 
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """As usual; a supernet takes it from subnets drawn for this batch."""
-        if self.config is None:
-            choose(model, draw(len(adapted_layers(model))))
-        return super().loss(model, x, y)
+        """As usual; a supernet takes it from subnets drawn for this batch, from torch's generator."""
+        if self.config is not None:
+            return super().loss(model, x, y)
+        layers = adapted_layers(model)
+        seed = int(torch.randint(2**62, (), device="cpu"))
+        losses = []
+        for words in self.sample(self.space(layers), random.Random(seed)):
+            choose(model, words)
+            losses.append(super().loss(model, x, y))
+        return torch.stack(losses).mean()
+
+    def sample(self, space: Space, rng: random.Random) -> list[Words]:
+        """Return the words of the subnets that a step of the supernet trains."""
+        layers = len(space.sizes)
+        if self.sampling == "step":
+            return [(space.word(rng),) * layers]
+        if self.sampling == "sandwich":
+            return [(LARGEST,) * layers, (SMALLEST,) * layers, space.draw(rng)]
+        return [space.draw(rng)]
 
     def train(self, job: Job) -> tuple[Method, nn.Module]:
         """Train a supernet, search it, and train the winner; with a config, train that."""
         if self.config is not None:
             return super().train(job)
-        return replace(self, config=self.search(job)).train(job)
+        supernet = job.fit(job.build(self), self, split="train", epochs=self.supernet_epochs, keep="supernet")
+        subnets = MergedSubnets(supernet)
+        best = self.search(job, subnets)
+        settled = replace(self, config="-".join(best.words))
+        if not self.inherit:
+            job.also("inherited", subnets.become(best.words))
+            return settled.train(job)
+        model = job.build(settled)
+        inherit(model, supernet)
+        return settled, model
 
-    def search(self, job: Job) -> str:
-        """Return the best configuration by validation in a supernet; the record gets all that were tried."""
-        supernet = job.fit(job.build(self), self, split="train", epochs=self.supernet_epochs)
+    def search(self, job: Job, subnets: MergedSubnets) -> Candidate:
+        """Return the best candidate by validation with the supernet's weights; the record gets all that were tried."""
+        space, file = self.space([layer for layer, _ in subnets.layers]), job.workspace / "search.json"
+        state = State.load(file, job.seed)
 
         def score(words: Words) -> Score:
-            choose(supernet, words)
-            return job.validate(supernet)
+            leading = [f"{c.score.accuracy:.1%} with {c.params:,} parameters" for c in state.best(1)]
+            limit = "" if space.limit is None else f", limit {space.limit:,.0f}"
+            what = f"search, best {leading[0]}{limit}" if leading else "search"
+            job.progress(what, len(state.tried), self.population * (self.generations + 1))
+            return job.validate(subnets.become(words))
 
-        tried = evolve(self, [layer.live for layer in adapted_layers(supernet)], score, job.seed)
-        best = min(tried, key=lambda candidate: candidate.rank)
+        tried = evolve(self, space, score, state, file)
+        best = state.best(1)[0]
         job.note("search", history(tried, best))
-        return "-".join(best.words)
+        return best
 
 
 def history(tried: list[Candidate], best: Candidate) -> dict[str, object]:
@@ -118,29 +193,3 @@ def history(tried: list[Candidate], best: Candidate) -> dict[str, object]:
         "accuracy": [candidate.score.accuracy for candidate in tried],
         "loss": [loss if math.isfinite(loss := candidate.score.loss) else None for candidate in tried],
     }
-
-
-def adapted_layers(model: nn.Module) -> list[GLoRALinear]:
-    """Return the adapted layers in the order of the words."""
-    return [module for module in model.modules() if isinstance(module, GLoRALinear)]
-
-
-def configure(model: nn.Module, config: str) -> None:
-    """Let the layers of `model` be what `config` says.
-
-    Raises:
-        ValueError: not a configuration of this model, or one that needs tensors the model was not given.
-    """
-    choose(model, spread(config, len(adapted_layers(model))))
-
-
-def choose(model: nn.Module, words: Words) -> None:
-    """Give each adapted layer its word."""
-    for layer, word in zip(adapted_layers(model), words, strict=True):
-        layer.choose(word)
-
-
-def draw(layers: int) -> Words:
-    """Return random words for this many layers, each of the 432 equally likely, from torch's global generator."""
-    letters = [[allowed[i] for i in torch.randint(len(allowed), (layers,)).tolist()] for allowed in SUPPORTS.values()]
-    return tuple("".join(word) for word in zip(*letters, strict=True))

@@ -1,121 +1,135 @@
-"""The layer of GLoRA: W' = W + W * A + B, b' = b + b * D + E + W C, in any of its 432 forms (see `glora`)."""
+"""The layer of GLoRA: W' = W + W * A + B, b' = b + b * D + E + W C, in any of its forms (see `glora`)."""
 
 from __future__ import annotations
 
 import math
 from functools import reduce
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .evolution import SUPPORTS
+from .glora_autograd import fold, structured_linear
+from .glora_space import SUPPORTS, split
 from .surgery import adopt, plain_linear
 
-UP = ("A_up", "B_up", "C_up")
-"""The tensors that do not start at zero."""
+Shapes = dict[str, tuple[int, ...]]
+Factor = Literal["hadamard", "matrix"]
 
 
 class GLoRALinear(nn.Linear):
-    """A linear layer that is what its `word` says, with the tensors that the word it was made with needs."""
+    """A linear layer that is what its `word` says, with the tensors that the words it was made for need.
 
-    B_down: Tensor
-    B_up: Tensor
-    D: Tensor
-    E: Tensor
+    Parameters, as far as they are needed: A_down (out, r), or (in, r) where A is a matrix factor, and A_up (r, in);
+    B_down (out, r), B_up (r, in); C_down (in, r), C_up (r, 1); D (out,); E (out,). Entangled, a vector is the first
+    column of `down` and a scalar the first element of the vector; else both have tensors of their own, such as
+    A_vector and A_scalar. A smaller rank is the beginning of a larger one.
+    """
 
-    def __init__(self, base: nn.Linear, rank: int, word: str) -> None:
+    def __init__(
+        self, base: nn.Linear, rank: int, *words: str, factor: Factor = "hadamard", entangled: bool = True
+    ) -> None:
         adopt(self, base)
         if rank > min(self.in_features, self.out_features):
             raise ValueError(f"rank {rank} is above min(in, out) = {min(self.in_features, self.out_features)}")
-        self.rank, self.stored, self.word = rank, word, word
-        for name, shape in self.shapes(word).items():
+        self.rank, self.factor, self.entangled, self.words = rank, factor, entangled, words
+        sizes: Shapes = {}
+        for word in words:
+            for name, shape in self.shapes(word).items():
+                sizes[name] = tuple(map(max, shape, sizes.get(name, shape)))
+        for name, shape in sizes.items():
             setattr(self, name, nn.Parameter(base.weight.new_zeros(shape)))
-            if name in UP:
+            if name.endswith("_up"):  # the rest starts at zero, so that the start is the pretrained layer
                 nn.init.xavier_uniform_(getattr(self, name))
-
-    def shapes(self, word: str) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the tensors that a word needs, by name."""
-        rows, columns, rank = self.out_features, self.in_features, self.rank
-        down = {"L": (rows, rank), "V": (rows, 1), "S": (1, 1)}
-        vector = {"V": (rows,), "S": (1,)}
-        a, b, c, d, e = tuple(word)
-        needed = {
-            "A_down": down.get(a),
-            "A_up": (rank, columns) if a == "L" else None,
-            "B_down": down.get(b),
-            "B_up": (rank, columns) if b == "L" else None,
-            "C_down": {"L": (columns, rank), "V": (columns, 1)}.get(c),
-            "C_up": (rank, 1) if c == "L" else None,
-            "D": vector.get(d) if self.bias is not None else None,
-            "E": vector.get(e),
-        }
-        return {name: shape for name, shape in needed.items() if shape is not None}
-
-    def live(self, word: str) -> int:
-        """Return the number of parameters that a word needs in this layer."""
-        return sum(math.prod(shape) for shape in self.shapes(word).values())
+        self.choose(words[0])
 
     def choose(self, word: str) -> None:
         """Become what `word` says.
 
         Raises:
-            ValueError: that needs tensors which the word this layer was made with does not.
+            ValueError: that needs tensors which the words this layer was made for do not.
         """
-        for have, want, order in zip(self.stored, word, SUPPORTS.values(), strict=True):
-            if order.index(want) < order.index(have):
-                raise ValueError(f"a layer made for {self.stored} has no tensors for {word}")
+        for name, shape in self.shapes(word).items():
+            stored = getattr(self, name, None)
+            if stored is None or any(need > have for need, have in zip(shape, stored.shape, strict=True)):
+                raise ValueError(f"a layer made for {', '.join(self.words)} has no tensors for {word}")
         self.word = word
+        self.used = {s: self.shapes_of(s, choice) for s, choice in zip(SUPPORTS, split(word), strict=True)}
 
-    def factor(self, support: str, letter: str) -> Tensor:
-        """Return A or B, (out | 1, in | 1), or C, (in, 1), from the storage they share."""
-        down = getattr(self, f"{support}_down")
-        if letter == "L":
-            return down @ getattr(self, f"{support}_up")
-        return down[:, :1] if letter == "V" else down[:1, :1]
+    def shapes(self, word: str) -> Shapes:
+        """Return the shapes of the tensors that a word needs, by name."""
+        parts = (self.shapes_of(support, choice) for support, choice in zip(SUPPORTS, split(word), strict=True))
+        return {name: shape for part in parts for name, shape in part.items()}
+
+    def shapes_of(self, support: str, choice: str) -> Shapes:
+        """Return the shapes of the tensors that a choice of one support needs, by name."""
+        kind, rank = choice[0], int(choice[1:] or self.rank)
+        if rank > self.rank:
+            raise ValueError(f"config has {choice} and the rank is {self.rank}")
+        if kind == "N" or (support == "D" and self.bias is None):
+            return {}
+        over_inputs = support == "C" or (support == "A" and self.factor == "matrix")
+        rows = self.in_features if over_inputs else self.out_features
+        if kind == "L":
+            return {f"{support}_down": (rows, rank), f"{support}_up": (rank, 1 if support == "C" else self.in_features)}
+        shape = (rows if kind == "V" else 1,)
+        shared = support if support in "DE" else f"{support}_down"
+        name = shared if self.entangled else f"{support}_{'vector' if kind == 'V' else 'scalar'}"
+        return {name: shape if support in "DE" else (*shape, 1)}
+
+    def live(self, word: str) -> int:
+        """Return the number of parameters that a word needs in this layer."""
+        return sum(math.prod(shape) for shape in self.shapes(word).values())
+
+    def read(self, support: str) -> list[Tensor]:
+        """Return what a support is made of: down and up of a low rank; a vector or scalar; nothing."""
+        found = []
+        for name, shape in self.used[support].items():
+            stored: Tensor = getattr(self, name)
+            found.append(stored if stored.shape == shape else stored[tuple(slice(size) for size in shape)])
+        return found
 
     def shift(self) -> Tensor | None:
-        """Return b + b * D + E + W C, (out,), or None if there is neither bias nor support."""
-        c, d, e = tuple(self.word[2:])
-        parts = []
-        if self.bias is not None:
-            parts.append(self.bias if d == "N" else torch.addcmul(self.bias, self.bias, first(self.D, d)))
-        if e != "N":
-            parts.append(first(self.E, e).expand(self.out_features))
-        if c != "N":
-            parts.append((self.weight @ self.factor("C", c)).squeeze(1))
+        """Return b' = b + b * D + E + W C, (out,), or None if there is neither bias nor support."""
+        parts: list[Tensor] = [] if self.bias is None else [self.bias]
+        parts += [torch.mul(self.bias, d) for d in self.read("D")]
+        parts += [e.expand(self.out_features) for e in self.read("E")]
+        if c := self.read("C"):
+            parts.append((self.weight @ reduce(torch.matmul, c)).squeeze(1))
         return reduce(torch.add, parts) if parts else None
+
+    def gain(self) -> Tensor | None:
+        """Return A as far as it multiplies W element by element, in whatever shape broadcasts to (out, in)."""
+        a = self.read("A")
+        if self.factor == "hadamard":
+            return reduce(torch.matmul, a) if a else None
+        return a[0].T if len(a) == 1 else None  # W diag(a)
+
+    def pair(self) -> tuple[Tensor, Tensor]:
+        """Return left (out, k) and right (k, in), whose product is B and what is low rank of W A."""
+        left, right = [self.weight.new_empty(self.out_features, 0)], [self.weight.new_empty(0, self.in_features)]
+        a, b = self.read("A"), self.read("B")
+        if self.factor == "matrix" and len(a) == 2:
+            left.append(self.weight @ a[0])
+            right.append(a[1])
+        if b:
+            left.append(b[0].expand(self.out_features, -1))
+            right.append(b[1] if len(b) == 2 else self.weight.new_ones(1, self.in_features))
+        return torch.cat(left, 1), torch.cat(right, 0)
 
     def effective(self) -> tuple[Tensor, Tensor | None]:
         """Return W' (out, in) and b' (out,)."""
-        a, b = tuple(self.word[:2])
-        weight: Tensor = self.weight
-        if a != "N":
-            weight = torch.addcmul(weight, self.weight, self.factor("A", a))
-        if b != "N":
-            weight = weight + self.factor("B", b)
-        return weight, self.shift()
+        return fold(self.weight, self.gain(), *self.pair()), self.shift()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) -> (..., out). W' is formed only for a low-rank A, which has no cheaper form."""
-        a, b = tuple(self.word[:2])
-        if a == "L":
-            return F.linear(x, *self.effective())
-        y = F.linear(x, self.weight, self.shift() if a == "N" else None)
-        if a != "N":
-            y = y * (1 + self.factor("A", a).squeeze(1))
-            y = y if (shift := self.shift()) is None else y + shift
-        if b == "L":
-            y = y + F.linear(F.linear(x, self.B_up), self.B_down)
-        elif b != "N":
-            y = y + x.sum(-1, keepdim=True) * self.factor("B", b).squeeze(1)
-        return y
+        """(..., in) -> (..., out). The gradient of W' is formed only for a low-rank A that multiplies element-wise."""
+        shift, gain, pair = self.shift(), self.gain(), self.pair()
+        if gain is not None and min(gain.shape) > 1:
+            return F.linear(x, fold(self.weight, gain, *pair), shift)
+        shift = self.weight.new_zeros(self.out_features) if shift is None else shift
+        return structured_linear(x, self.weight, shift, gain, pair)
 
     def fold(self) -> nn.Linear:
         """Return the plain layer with W' and b'."""
         return plain_linear(*self.effective())
-
-
-def first(vector: Tensor, letter: str) -> Tensor:
-    """Return D or E: the vector, or its first element as the scalar."""
-    return vector if letter == "V" else vector[:1]

@@ -1,33 +1,26 @@
-"""The space of configurations and the search in it, on a toy whose best answer is known."""
+"""The search in the space of configurations, on a toy whose best answer is known."""
 
-import itertools
 import math
 import random
 from collections import Counter
+from dataclasses import asdict
 
 import pytest
 
 from visionpeft.methods.base import Score
-from visionpeft.methods.evolution import (
-    FULL,
-    SUPPORTS,
-    Candidate,
-    Space,
-    cross,
-    draw,
-    evolve,
-    mutate,
-    parse,
-    spread,
-)
+from visionpeft.methods.evolution import Candidate, State, evolve
 from visionpeft.methods.glora import GLoRA
+from visionpeft.methods.glora_space import LARGEST, Space, choices
 
-ALL = {"".join(word) for word in itertools.product(*SUPPORTS.values())}
 WEIGHT = {"L": 8, "V": 3, "S": 1, "N": 0}
 
 
 def size(word: str) -> int:
     return sum(WEIGHT[letter] for letter in word)
+
+
+def space(layers: int, limit: float | None = None) -> Space:
+    return Space(choices(), [size] * layers, limit)
 
 
 def scarcity(words) -> Score:
@@ -36,65 +29,8 @@ def scarcity(words) -> Score:
     return Score(1 / (1 + total), float(total))
 
 
-def search(score=scarcity, layers=4, seed=0, **fields) -> list[Candidate]:
-    return evolve(GLoRA(**fields), [size] * layers, score, seed)
-
-
-def test_there_are_432_words():
-    assert len(ALL) == 432 and FULL in ALL
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ("LLLV", "words of five letters for A, B, C, D, E, such as LVNSN, got 'LLLV'"),
-        ("", "words of five letters"),
-        ("NNNNN-", "words of five letters"),
-        ("LLSVV", "config word LLSVV: C is one of L, V, N, got 'S'"),
-        ("LLLVL", "config word LLLVL: E is one of V, S, N, got 'L'"),
-        ("xLLVV", "config word xLLVV: A is one of L, V, S, N, got 'x'"),
-    ],
-)
-def test_what_is_no_configuration(config, message):
-    with pytest.raises(ValueError, match=message):
-        parse(config)
-
-
-def test_spread():
-    assert spread("LVNSN", 3) == ("LVNSN",) * 3
-    assert spread("LVNSN-NNNNN", 2) == ("LVNSN", "NNNNN")
-    with pytest.raises(ValueError, match="config has 2 words and the model 8 layers to adapt"):
-        spread("LVNSN-NNNNN", 8)
-
-
-def test_draws_are_uniform():
-    rng = random.Random(0)
-    counts = Counter(draw(rng) for _ in range(43_200))
-    assert set(counts) == ALL
-    chi = sum((count - 100) ** 2 / 100 for count in counts.values())
-    assert chi < 431 + 4 * math.sqrt(2 * 431)
-
-
-def test_mutation_and_crossover():
-    rng = random.Random(0)
-    words = (FULL,) * 2000
-    changed = sum(a != b for a, b in zip("".join(words), "".join(mutate(words, 0.2, rng)), strict=True))
-    expected = 2000 * 0.2 * (3 / 4 + 3 / 4 + 2 / 3 * 3)  # a new draw may be the old letter
-    assert abs(changed - expected) < 4 * math.sqrt(expected)
-    child = cross(words, ("NNNNN",) * 2000, rng)
-    assert set("".join(child)) == {"L", "V", "N"}
-    assert abs(Counter("".join(child))["N"] - 5000) < 4 * 50
-    assert mutate(words, 0.0, rng) == words
-
-
-@pytest.mark.parametrize("budget", [1, 10, 60])
-def test_shrink_meets_any_budget(budget):
-    space = Space([size] * 5, budget, random.Random(0))
-    for _ in range(20):
-        words, params = space.shrink(space.draw())
-        assert params == sum(map(size, words)) <= budget
-    words = ("NNNNN",) * 5
-    assert space.shrink(words) == (words, 0)
+def search(score=scarcity, layers=4, seed=0, limit=None, **fields) -> list[Candidate]:
+    return evolve(GLoRA(**fields), space(layers, limit), score, State(random.Random(seed)))
 
 
 def test_the_published_numbers_of_candidates():
@@ -106,9 +42,13 @@ def test_the_published_numbers_of_candidates():
 
 def test_it_finds_more_than_chance():
     evolved = min(search(), key=lambda c: c.rank)
-    rng = random.Random(1)
-    chance = min(sum(size(draw(rng)) for _ in range(4)) for _ in range(1050))
-    assert evolved.params < chance
+    chance = min(search(generations=0, population=1050), key=lambda c: c.rank)
+    assert evolved.params < chance.params
+
+
+def test_without_generations_it_is_random_search():
+    tried = search(generations=0, population=60)
+    assert Counter(c.generation for c in tried) == {0: 60}
 
 
 def test_the_last_generation_counts():
@@ -125,7 +65,7 @@ def test_the_last_generation_counts():
 
 def test_ties():
     def candidate(accuracy, loss, params):
-        return Candidate(0, (FULL,), params, Score(accuracy, loss))
+        return Candidate(0, (LARGEST,), params, Score(accuracy, loss))
 
     best = candidate(0.5, 1.0, 10)
     worse = [candidate(0.5, 1.0, 11), candidate(0.5, 1.1, 1), candidate(0.4, 0.1, 1), candidate(0.5, math.nan, 1)]
@@ -136,11 +76,46 @@ def test_the_seed_decides():
     assert search(seed=3) == search(seed=3) != search(seed=4)
 
 
-def test_a_budget_holds_for_every_candidate():
-    assert max(c.params for c in search(budget=20, layers=8)) <= 20
+def test_a_limit_holds_for_every_candidate():
+    assert max(c.params for c in search(limit=20, layers=8)) <= 20
 
 
 def test_a_space_smaller_than_the_search():
     tried = search(layers=1, generations=30)
     assert len(tried) == len({c.words for c in tried}) <= 432
     assert min(tried, key=lambda c: c.rank).words == ("NNNNN",)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("after", [0, 7, 20, 33])
+def test_an_interrupted_search_ends_as_it_would_have(tmp_path, after):
+    """Killed while it scores its n-th candidate; what was scored in whole generations is not scored again."""
+    method = GLoRA(population=10, parents=3, mutants=4, crossovers=4, generations=3)
+    whole = evolve(method, space(4), scarcity, State(random.Random(5)))
+    seen, file = [], tmp_path / "run" / "search.json"
+
+    def fatal(words):
+        if len(seen) == after:
+            raise Killed
+        seen.append(words)
+        return scarcity(words)
+
+    with pytest.raises(Killed):
+        evolve(method, space(4), fatal, State.load(file, 5), file)
+    scored = []
+    resumed = State.load(file, 5)
+    assert len(resumed.tried) == after - after % 10
+    found = evolve(method, space(4), lambda words: scored.append(words) or scarcity(words), resumed, file)
+    assert found == whole and len(scored) == 40 - (after - after % 10)
+    assert State.load(file, 99).best(5) == sorted(whole, key=lambda c: c.rank)[:5]
+
+
+def test_a_state_survives_what_json_lacks(tmp_path):
+    state = State(random.Random(1), 2, {(LARGEST,): Candidate(1, (LARGEST,), 5, Score(1 / 3, math.nan))})
+    state.save(tmp_path / "search.json")
+    again = State.load(tmp_path / "search.json", 0)
+    assert again.rng.random() == state.rng.random()
+    assert repr(asdict(again)["tried"]) == repr(asdict(state)["tried"]) and again.generation == 2

@@ -1,8 +1,8 @@
-"""GLoRA: the three phases of training, and what a configuration does to a model."""
+"""GLoRA: what a configuration does to a model, and the three phases of training."""
 
 import json
 from dataclasses import replace
-from pathlib import Path
+from itertools import pairwise
 
 import pytest
 import timm
@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from visionpeft.methods.base import Method, Score
-from visionpeft.methods.evolution import FULL
-from visionpeft.methods.glora import GLoRA, adapted_layers, configure, draw
-from visionpeft.methods.lora import LoRA
+from visionpeft.methods.glora import GLoRA
+from visionpeft.methods.glora_space import LARGEST, SMALLEST
+from visionpeft.methods.glora_subnets import MergedSubnets, adapted_layers, configure, inherit
 from visionpeft.methods.surgery import merge
+
+from .small import backbone
 
 SMALL = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 2, "num_heads": 3, "num_classes": 5}
 R = 3
@@ -26,9 +28,28 @@ def vit(method: Method, **more) -> nn.Module:
     return model
 
 
+def moved(model: nn.Module) -> nn.Module:
+    """The model with what it learns moved by noise."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return model
+
+
+def live(model: nn.Module) -> int:
+    head = sum(p.numel() for p in model.head.parameters())
+    return sum(p.numel() for p in model.parameters() if p.requires_grad) - head
+
+
+def images(number: int = 2) -> torch.Tensor:
+    return torch.randn(number, 3, 32, 32, dtype=torch.float64)
+
+
 def test_configure():
     model = vit(GLoRA(rank=R))
-    assert [m.word for m in adapted_layers(model)] == [FULL] * 8
+    assert [m.word for m in adapted_layers(model)] == [LARGEST] * 8
     configure(model, "LVNSN-NNNNN-VLLNS-SSVVV-NNNVN-LNNNN-NVNNN-SNNNN")
     assert [m.word for m in adapted_layers(model)][2:4] == ["VLLNS", "SSVVV"]
     configure(model, "NNNNN")
@@ -45,95 +66,227 @@ def test_a_config_allocates_what_it_uses():
     assert names == {"head.weight", "head.bias", "blocks.0.mlp.fc1.A_down", "blocks.1.mlp.fc1.A_down"}
 
 
-def test_it_contains_lora():
-    """B low rank and nothing else is LoRA at scale 1."""
-    targets = ("qkv", "proj", "fc1", "fc2")
-    ours, lora = vit(GLoRA(rank=R, config="NLNNN")), vit(LoRA(rank=R, targets=targets))
-    x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
-    with torch.no_grad():
-        for one in adapted_layers(ours):
-            one.B_down.normal_()
-        pairs = zip(adapted_layers(ours), (m for m in lora.modules() if hasattr(m, "chosen")), strict=True)
-        for one, other in pairs:
-            other.A[0], other.B[0] = one.B_up, one.B_down
-    torch.testing.assert_close(ours(x), lora(x))
+def test_options_reach_the_layers():
+    model = vit(GLoRA(rank=R, factor="matrix", entangled=False))
+    layer = model.blocks[0].mlp.fc1
+    assert layer.A_down.shape == (48, R) and layer.A_vector.shape == (48, 1) and layer.B_vector.shape == (192, 1)
 
 
-def test_a_supernet_draws_for_every_batch():
-    method, model = GLoRA(rank=R), vit(GLoRA(rank=R))
-    x, y = torch.randn(2, 3, 32, 32, dtype=torch.float64), torch.tensor([0, 1])
-    seen = set()
+def sampled(steps: int, **fields) -> list[list[str]]:
+    """The words of the layers in the order in which each step runs through them."""
+    method, model, seen, found = GLoRA(rank=R, **fields), vit(GLoRA(rank=R, **fields)), [], []
+    for layer in adapted_layers(model):
+        layer.register_forward_pre_hook(lambda layer, _: seen.append(layer.word))
     torch.manual_seed(0)
-    for _ in range(3):
-        method.loss(model, x, y)
-        seen.add(tuple(m.word for m in adapted_layers(model)))
-    assert len(seen) == 3
-    torch.manual_seed(0)
-    assert draw(8) in seen
+    for _ in range(steps):
+        assert method.loss(model, torch.ones(2, 3, 32, 32, dtype=torch.float64), torch.tensor([0, 1])).ndim == 0
+        found.append(seen.copy())
+        seen.clear()
+    return found
+
+
+def test_a_supernet_draws_a_word_for_each_layer_and_step():
+    words = sampled(3)
+    assert [len(step) for step in words] == [8] * 3
+    assert all(len(set(step)) > 4 for step in words) and all(a != b for a, b in pairwise(words))
+    assert words == sampled(3)
+
+
+def test_or_one_for_all_layers_of_a_step():
+    words = sampled(4, sampling="step")
+    assert [len(set(step)) for step in words] == [1] * 4 and len({step[0] for step in words}) > 1
+
+
+def test_or_a_sandwich():
+    for step in sampled(2, sampling="sandwich"):
+        assert step[:8] == [LARGEST] * 8 and step[8:16] == [SMALLEST] * 8 and len(set(step[16:])) > 4
+
+
+def test_a_subnet_draws_nothing():
+    model = vit(GLoRA(rank=R))
     configure(model, "NNNNN")
-    replace(method, config="LLLVV").loss(model, x, y)
+    GLoRA(rank=R, config="LLLVV").loss(model, images(), torch.tensor([0, 1]))
     assert {m.word for m in adapted_layers(model)} == {"NNNNN"}
 
 
+@pytest.mark.parametrize(
+    ("budget", "limit"), [(None, None), (1000.0, 1000), (0.25, 3246), (1.0, 12_984), (20_000.0, 20_000)]
+)
+def test_a_budget_is_a_number_or_a_fraction_of_the_largest_subnet(budget, limit):
+    """That has 2 (in + out) r + (in + 1) r + 2 out per layer, 2 (1587 + 819 + 1971 + 2115) at width 48 and rank 3."""
+    assert GLoRA(rank=R, budget=budget).space(adapted_layers(vit(GLoRA(rank=R)))).limit == limit
+
+
+@pytest.mark.parametrize(
+    ("rank", "budget", "published"), [(8, 0.283, 860_000), (4, 0.274, 440_000), (2, 0.328, 290_000)]
+)
+def test_the_published_sizes(rank, budget, published):
+    """On ViT-B/16; labels of the paper, whose largest subnets have 3,041,664, 1,603,776 and 884,832 parameters."""
+    method = GLoRA(rank=rank, budget=budget)
+    with torch.device("meta"):
+        model = timm.create_model("vit_base_patch16_224", num_classes=10)
+        method.inject(model)
+    assert method.space(adapted_layers(model)).limit == pytest.approx(published, rel=0.005)
+
+
 class Job:
-    """Stands in for the harness: fitting leaves a mark, validation likes vectors."""
+    """Stands in for the harness: fitting leaves a mark, validation likes gains per output."""
 
-    seed, workspace = 7, Path()
+    seed = 7
 
-    def __init__(self):
-        self.log, self.notes = [], {}
+    def __init__(self, workspace):
+        self.log, self.notes, self.workspace, self.variants, self.shown = [], {}, workspace, {}, []
 
     def build(self, method):
         return vit(method)
 
-    def fit(self, model, method, *, split=None, epochs=None):
-        self.log.append((method.config, split, epochs))
-        return model
+    def fit(self, model, method, *, split=None, epochs=None, keep=None):
+        self.log.append((method.config, split, epochs, keep))
+        return moved(model)
 
     def validate(self, model):
-        words = "".join(m.word for m in adapted_layers(model))
-        return Score(words.count("V") / len(words), float("nan"))
+        assert not adapted_layers(model)  # a plain model
+        weights = [m.weight for m in model.blocks.modules() if isinstance(m, nn.Linear)]
+        return Score(float(sum(w.abs().mean() for w in weights)) % 1, float("nan"))
 
     def note(self, name, value):
         self.notes[name] = value
 
+    def also(self, name, model):
+        self.variants[name] = model
 
-def test_three_phases():
-    method, job = GLoRA(rank=R, supernet_epochs=9, population=8, mutants=4, crossovers=2, generations=5), Job()
-    settled, model = method.train(job)
-    assert job.log == [(None, "train", 9), (settled.config, None, None)]
-    assert settled == replace(method, config=settled.config)
+    def progress(self, what, done, total):
+        self.shown.append((what, done, total))
+
+
+TINY = GLoRA(rank=R, supernet_epochs=9, population=8, parents=3, mutants=4, crossovers=2, generations=3)
+
+
+def test_three_phases(tmp_path):
+    job = Job(tmp_path)
+    settled, model = TINY.train(job)
+    assert job.log == [(None, "train", 9, "supernet"), (settled.config, None, None, None)]
+    assert settled == replace(TINY, config=settled.config)
     search = json.loads(json.dumps(job.notes["search"], allow_nan=False))
-    assert [len(search[key]) for key in ("config", "params", "accuracy", "loss", "generation")] == [48] * 5
+    assert [len(search[key]) for key in ("config", "params", "accuracy", "loss", "generation")] == [32] * 5
     winner = search["winner"]
     assert search["config"][winner] == settled.config and search["accuracy"][winner] == max(search["accuracy"])
-    head = sum(p.numel() for p in model.head.parameters())
-    live = sum(p.numel() for p in model.parameters() if p.requires_grad) - head
-    assert search["params"][winner] == live
+    assert search["params"][winner] == live(model)
     assert [m.word for m in adapted_layers(model)] == settled.config.split("-")
-    again = GLoRA(rank=R, config=settled.config)
-    assert list(vit(again).state_dict()) == list(model.state_dict())
+    assert list(vit(GLoRA(rank=R, config=settled.config)).state_dict()) == list(model.state_dict())
+    limit = 0.33 * GLoRA(rank=R, budget=1.0).space(adapted_layers(vit(TINY))).limit
+    assert [(done, total) for _, done, total in job.shown] == [(i, 32) for i in range(32)]
+    assert job.shown[-1][0].endswith(f" parameters, limit {limit:,.0f}")
 
 
-def test_a_config_is_trained_at_once():
-    job = Job()
+def test_an_interrupted_search_is_gone_on_with(tmp_path):
+    whole = Job(tmp_path / "one")
+    settled, _ = TINY.train(whole)
+    broken = Job(tmp_path / "two")
+    broken.progress = lambda what, done, total: (_ for _ in ()).throw(KeyboardInterrupt) if done == 20 else None
+    with pytest.raises(KeyboardInterrupt):
+        TINY.train(broken)
+    again = Job(tmp_path / "two")
+    assert TINY.train(again)[0] == settled and again.notes == whole.notes
+    assert [done for _, done, _ in again.shown] == list(range(16, 32))
+
+
+def test_the_winner_may_inherit_the_supernets_weights(tmp_path):
+    """As in the authors' code; else its score with them is recorded beside that of the winner trained anew."""
+    trained, inherited = Job(tmp_path / "one"), Job(tmp_path / "two")
+    anew, _ = TINY.train(trained)
+    settled, model = replace(TINY, inherit=True).train(inherited)
+    assert inherited.log == [(None, "train", 9, "supernet")] and not inherited.variants
+    assert settled == replace(anew, inherit=True) and inherited.notes == trained.notes
+    assert live(model) == inherited.notes["search"]["params"][inherited.notes["search"]["winner"]]
+    x = images()
+    torch.testing.assert_close(model(x), trained.variants["inherited"](x))
+    assert trained.variants.keys() == {"inherited"}
+
+
+def test_a_config_is_trained_at_once(tmp_path):
+    job = Job(tmp_path)
     method = GLoRA(rank=R, config="VNNNN")
     settled, _ = method.train(job)
-    assert settled is method and job.log == [("VNNNN", None, None)] and not job.notes
+    assert settled is method and job.log == [("VNNNN", None, None, None)] and not job.notes
 
 
-def test_a_budget_holds_for_the_winner():
-    _, model = GLoRA(rank=R, budget=500, population=6, mutants=2, crossovers=2, generations=2).train(Job())
-    head = sum(p.numel() for p in model.head.parameters())
-    assert sum(p.numel() for p in model.parameters() if p.requires_grad) - head <= 500
+def test_a_budget_holds_for_the_winner(tmp_path):
+    _, model = replace(TINY, budget=500).train(Job(tmp_path))
+    assert live(model) <= 500
+
+
+@pytest.mark.parametrize("variant", ["plain", "no qkv bias", "registers and layer scale", "distilled"])
+@pytest.mark.parametrize("fields", [{}, {"factor": "matrix", "entangled": False, "smaller_ranks": (1,)}])
+def test_merged_subnets_are_the_subnets(variant, fields):
+    """One plain model after another, and what inherits the weights, against the supernet itself."""
+    method, supernet = GLoRA(rank=R, **fields), backbone(variant).double()
+    method.inject(supernet)
+    moved(supernet)
+    layers = adapted_layers(supernet)
+    merged, x = MergedSubnets(supernet), torch.randn(2, 3, *supernet.patch_embed.img_size, dtype=torch.float64)
+    words = ["LVNSN", "NNNNN", "VLLNS", "SSVVV", "NNNVN", "LNNNN", "NVNNN", "SNNNN"][: len(layers)]
+    for config in ("-".join(words), "NNNNN", "LLLVV", "-".join(reversed(words))):
+        configure(supernet, config)
+        expected = supernet(x)
+        found = merged.become(tuple(m.word for m in layers))
+        torch.testing.assert_close(found(x), expected)
+        subnet = backbone(variant).double()
+        replace(method, config=config).inject(subnet)
+        inherit(subnet, supernet)
+        torch.testing.assert_close(subnet(x), expected)
+
+
+SWIN = {"img_size": 28, "embed_dim": 24, "depths": (1, 1), "num_heads": (1, 2), "window_size": 7, "num_classes": 5}
+CONVNEXT = {"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32), "num_classes": 5}
+FAMILIES = {
+    "swin_tiny_patch4_window7_224": (SWIN, 28, {"qkv", "proj", "fc1", "fc2", "reduction"}),
+    "convnext_atto": (CONVNEXT | {"conv_mlp": False}, 32, {"fc1", "fc2"}),
+    "vit_small_patch14_reg4_dinov2": (
+        {"img_size": 28, "embed_dim": 48, "depth": 1, "num_heads": 3, "num_classes": 5},
+        28,
+        {"qkv", "proj", "fc1", "fc2"},
+    ),
+    "vit_base_patch16_siglip_224": (
+        {"img_size": 32, "embed_dim": 48, "depth": 1, "num_heads": 3, "num_classes": 5},
+        32,
+        {"qkv", "proj", "fc1", "fc2", "q", "kv"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families(name):
+    """All linear layers but the head's, found without being named; every form trains, merges and counts right."""
+    arguments, size, expected = FAMILIES[name]
+    torch.manual_seed(0)
+    model = timm.create_model(name, **arguments).double().eval()
+    method, x, y = GLoRA(rank=2), torch.randn(2, 3, size, size, dtype=torch.float64), torch.tensor([0, 1])
+    before = model(x)
+    method.inject(model)
+    torch.testing.assert_close(model(x), before)
+    names = {n.rpartition(".")[2] for n, m in model.named_modules() if m in adapted_layers(model)}
+    assert names == expected
+    for _ in range(3):
+        method.loss(model, x, y).backward()
+    moved(model)
+    subnets, layers = MergedSubnets(model), adapted_layers(model)
+    for config in ("VLLVV", "LVNSN", "SNVNV"):
+        configure(model, config)
+        torch.testing.assert_close(subnets.become((config,) * len(layers))(x), model(x))
+    expected_logits = model(x)
+    assert merge(model)
+    torch.testing.assert_close(model(x), expected_logits)
+
+
+def test_without_linear_layers_it_is_refused():
+    with pytest.raises(ValueError, match="ResNet has no linear layer but its head"):
+        GLoRA().inject(timm.create_model("resnet18", num_classes=5))
 
 
 def test_merge_gives_biases_where_there_were_none():
-    model = vit(GLoRA(rank=R, config="NNVNN", targets=("qkv",)), qkv_bias=False)
-    with torch.no_grad():
-        for m in adapted_layers(model):
-            m.C_down.normal_()
-    x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    model = moved(vit(GLoRA(rank=R, config="NNVNN", targets=("qkv",)), qkv_bias=False))
+    x = images()
     before = model(x)
     assert merge(model) and model.blocks[0].attn.qkv.bias is not None
     torch.testing.assert_close(model(x), before)
@@ -143,11 +296,13 @@ def test_merge_gives_biases_where_there_were_none():
     ("fields", "message"),
     [
         ({"rank": 0}, "rank must be above 0"),
+        ({"smaller_ranks": (8,)}, "smaller_ranks must lie between 0 and the rank 8"),
         ({"config": "LLLL"}, "config needs words of five letters"),
         ({"targets": ()}, "targets is empty"),
         ({"budget": 0}, "budget must be above 0"),
         ({"supernet_epochs": 0}, "supernet_epochs must be above 0"),
         ({"parents": 0}, "parents must be above 0"),
+        ({"generations": -1}, "generations must not be negative"),
         ({"mutation": 1.5}, "mutation must lie in"),
         ({"mutants": 40, "crossovers": 20}, r"mutants \(40\) and crossovers \(20\) .* together at most the population"),
     ],
@@ -160,3 +315,5 @@ def test_bad_fields(fields, message):
 def test_rank_above_a_layer():
     with pytest.raises(ValueError, match=r"blocks\.0\.attn\.qkv: rank 99999 is above min\(in, out\) = 48"):
         vit(GLoRA(rank=99999))
+    with pytest.raises(ValueError, match=r"blocks\.0\.attn\.qkv: config has L16 and the rank is 3"):
+        vit(GLoRA(rank=R, config="L16NNNN"))

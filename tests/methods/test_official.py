@@ -17,7 +17,8 @@ from visionpeft.methods.adaptformer import AdaptFormer
 from visionpeft.methods.base import Method
 from visionpeft.methods.bitfit import BitFit
 from visionpeft.methods.fact import FacTTK, FacTTT
-from visionpeft.methods.glora import GLoRA, configure
+from visionpeft.methods.glora import GLoRA
+from visionpeft.methods.glora_subnets import configure
 from visionpeft.methods.lora import LoRA
 from visionpeft.methods.repadapter import RepAdapter
 from visionpeft.methods.ssf import SSF

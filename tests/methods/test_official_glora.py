@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from visionpeft.methods.evolution import FULL
-from visionpeft.methods.glora import GLoRALinear
+from visionpeft.methods.glora_linear import GLoRALinear
+from visionpeft.methods.glora_space import LARGEST
 
 from .official import GOLDEN, TOLERANCE, WORDS, draw
 
@@ -41,7 +41,7 @@ def worst(found: Tensor, golden: np.ndarray) -> float:
 
 
 def outputs(x: Tensor, bias: bool, fold: bool, entangled: bool) -> Tensor:
-    full, found = layer(FULL, bias).to(x.dtype), []
+    full, found = layer(LARGEST, bias).to(x.dtype), []
     for word in WORDS:
         adapted = full if entangled else layer(word, bias).to(x.dtype)
         adapted.choose(word)
@@ -60,7 +60,7 @@ def test_all_configurations_equal_the_official_ones(dtype: torch.dtype, fold: bo
 
 def test_gradients_equal_the_official_ones() -> None:
     x, cotangent = draw("glora.layer.input", 3, 8), draw("glora.layer.cotangent", 3, 12)
-    full = layer(FULL)
+    full = layer(LARGEST)
     tensors = [getattr(full, name) for name in OURS]
     directions = [draw(f"glora.layer.direction.{n}", *t.shape) for n, t in zip(THEIRS, tensors, strict=True)]
     for word, golden in zip(WORDS, LAYER["slopes"], strict=True):

@@ -1,0 +1,114 @@
+"""The linear map of GLoRA and its gradients, without the gradient of W', which costs as much as the map itself.
+
+W' = W * (1 + gain) + left @ right, with a gain that is a vector or a scalar and narrow left and right. Forward is one
+product with W'; backward, what is learnt comes from narrow products and sums over tokens.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+
+def fold(weight: Tensor, gain: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
+    """Return W'. weight: (out, in); gain: whatever broadcasts to it; left: (out, k); right: (k, in)."""
+    if gain is not None:
+        weight = torch.addcmul(weight, weight, gain)
+    return weight + left @ right if len(right) else weight
+
+
+def structured_linear(
+    x: Tensor, weight: Tensor, shift: Tensor, gain: Tensor | None, pair: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Return x W'^T + shift, in the type of autocast where that is on.
+
+    Args:
+        x: (..., in).
+        weight: W, (out, in), not learnt.
+        shift: (out,).
+        gain: (out, 1) per output, (1, in) per input, or (1, 1); any shape where no gradient is recorded.
+        pair: left (out, k) and right (k, in); k may be 0.
+    """
+    if not torch.is_grad_enabled():
+        return F.linear(x, fold(weight, gain, *pair), shift)
+    if torch.is_autocast_enabled(x.device.type):
+        x = x.to(torch.get_autocast_dtype(x.device.type))
+    if gain is not None and gain.numel() == 1 and len(weight) < weight.shape[1]:
+        gain = gain.expand(len(weight), 1)  # a scalar can be had on either side, and the output is the narrower one
+    kind = FoldedLinear if gain is None or len(gain) == 1 else GainedLinear
+    y: Tensor = kind.apply(x.reshape(-1, x.shape[-1]), weight, shift, gain, *pair)
+    return y.view(*x.shape[:-1], len(weight))
+
+
+class FoldedLinear(Function):
+    """With no gain, or one per input: that needs x and H = G W, on the way to the gradient of x."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, shift: Tensor, gain: Tensor | None, left: Tensor, right: Tensor
+    ) -> Tensor:
+        """(n, in) -> (n, out)."""
+        changed = fold(weight, gain, left, right).to(x.dtype)
+        low = x @ right.to(x.dtype).T
+        kept = x if gain is not None or ctx.needs_input_grad[5] else None
+        ctx.save_for_backward(kept, weight, gain, left, right, changed, low)
+        return F.linear(x, changed, shift.to(x.dtype))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        """(n, out) -> gradients of x (n, in) and of what is learnt."""
+        x, weight, gain, left, right, changed, low = ctx.saved_tensors
+        d_left, d_shift = sums(g, low)
+        d_right = (g @ left.to(g.dtype)).T @ x if ctx.needs_input_grad[5] else None
+        if gain is None:
+            d_x = g @ changed if ctx.needs_input_grad[0] else None
+            return d_x, None, d_shift, None, d_left, d_right
+        h = g @ weight.to(g.dtype)
+        d_gain = (h * x).sum_to_size(gain.shape)
+        d_x = h.addcmul_(h, gain.to(g.dtype))
+        d_x = d_x.addmm_(g @ left.to(g.dtype), right.to(g.dtype)) if len(right) else d_x
+        return d_x, None, d_shift, d_gain, d_left, d_right
+
+
+class GainedLinear(Function):
+    """With a gain per output: that needs z = W x, of which y = z * (1 + gain) + shift + left (right x) is made.
+
+    In bfloat16 a factor of 1.001 is 1. What rounding takes from it is given to W instead, a `rest` very near 1.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, shift: Tensor, gain: Tensor, left: Tensor, right: Tensor
+    ) -> Tensor:
+        """(n, in) -> (n, out)."""
+        factor = (1 + gain).to(x.dtype)
+        rest = torch.where(factor == 0, 1, (1 + gain) / factor)
+        low, z = x @ right.to(x.dtype).T, F.linear(x, (weight * rest).to(x.dtype))
+        y = torch.addcmul(shift.to(x.dtype), z, factor.T)
+        ctx.save_for_backward(x if ctx.needs_input_grad[5] else None, weight, gain, left, right, rest, low, z)
+        return y.addmm_(low, left.to(x.dtype).T) if len(right) else y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        """(n, out) -> gradients of x (n, in) and of what is learnt."""
+        x, weight, gain, left, right, rest, low, z = ctx.saved_tensors
+        d_left, d_shift = sums(g, low)
+        d_gain = (g * z).sum(0).unsqueeze(1) / rest
+        d_right = (g @ left.to(g.dtype)).T @ x if ctx.needs_input_grad[5] else None
+        d_x = g @ fold(weight, gain, left, right).to(g.dtype) if ctx.needs_input_grad[0] else None
+        return d_x, None, d_shift, d_gain, d_left, d_right
+
+
+def sums(g: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums over n of g times low, (out, k), and of g, (out,), in one product. g: (n, out); low: (n, k)."""
+    if not low.shape[1]:
+        return g.new_empty(g.shape[1], 0), g.sum(0)
+    total = torch.cat([low, low.new_ones(len(low), 1)], 1).T @ g
+    return total[:-1].T, total[-1]

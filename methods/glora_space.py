@@ -1,0 +1,122 @@
+"""The forms a GLoRA layer can take, as words, and the space of them that supernet and search draw from.
+
+A layer's form is a word of five choices, one per support A, B, C, D, E: L low rank, V vector, S scalar, N none; L4 is
+the first 4 columns of a low rank. A model's configuration is the words of its layers in order, joined by "-"; a single
+word stands for all layers alike.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+SUPPORTS = {"A": "LVSN", "B": "LVSN", "C": "LVN", "D": "VSN", "E": "VSN"}
+"""What each support may be, largest first: 4 x 4 x 3 x 3 x 3 = 432 words with one rank."""
+LARGEST, SMALLEST = "LLLVV", "NNNNN"
+EVERY = (LARGEST, "VVVSS", "SSNNN")
+"""Words that between them have every choice of every support."""
+
+Words = tuple[str, ...]
+
+
+@cache
+def split(word: str) -> Words:
+    """Return the five choices of a word.
+
+    Raises:
+        ValueError: it is none; the message says which choice.
+    """
+    found = tuple(re.findall(r"[A-Za-z][0-9]*", word))
+    if len(found) != len(SUPPORTS) or "".join(found) != word:
+        raise ValueError(f"config needs words of five letters for A, B, C, D, E, such as LVNSN or L4VNSN, got {word!r}")
+    for choice, (support, allowed) in zip(found, SUPPORTS.items(), strict=True):
+        if choice[0] not in allowed or (choice != choice[0] and not re.fullmatch("L[1-9][0-9]*", choice)):
+            raise ValueError(f"config word {word}: {support} is one of {', '.join(allowed)}, got {choice!r}")
+    return found
+
+
+def parse(config: str) -> Words:
+    """Return the words of a configuration.
+
+    Raises:
+        ValueError: a word that is none.
+    """
+    words = tuple(config.split("-"))
+    for word in words:
+        split(word)
+    return words
+
+
+def spread(config: str, layers: int) -> Words:
+    """Return one word per layer; a single word is repeated.
+
+    Raises:
+        ValueError: the number of words is neither one nor that of the layers.
+    """
+    words = parse(config)
+    if len(words) == 1:
+        return words * layers
+    if len(words) != layers:
+        raise ValueError(f"config has {len(words)} words and the model {layers} layers to adapt")
+    return words
+
+
+def choices(smaller_ranks: Sequence[int] = ()) -> list[list[str]]:
+    """Return what each support may be; a low rank may have smaller ranks besides its full one."""
+    low = ["L", *(f"L{rank}" for rank in smaller_ranks)]
+    return [low + list(allowed[1:]) if allowed[0] == "L" else list(allowed) for allowed in SUPPORTS.values()]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What supernet and search draw from.
+
+    Attributes:
+        choices: of each support.
+        sizes: for each layer, the number of live parameters of a word.
+        limit: on the live parameters of a model; None for no limit.
+    """
+
+    choices: Sequence[Sequence[str]]
+    sizes: Sequence[Callable[[str], int]]
+    limit: float | None = None
+
+    def word(self, rng: random.Random) -> str:
+        """Return a word, every choice equally likely."""
+        return "".join(rng.choice(allowed) for allowed in self.choices)
+
+    def draw(self, rng: random.Random) -> Words:
+        """Return a word for each layer."""
+        return tuple(self.word(rng) for _ in self.sizes)
+
+    def mutate(self, words: Words, probability: float, rng: random.Random) -> Words:
+        """Draw each choice anew with this probability."""
+
+        def changed(word: str) -> str:
+            pairs = zip(split(word), self.choices, strict=True)
+            return "".join(rng.choice(allowed) if rng.random() < probability else choice for choice, allowed in pairs)
+
+        return tuple(changed(word) for word in words)
+
+    def size(self, words: Words) -> int:
+        """Return the live parameters of a model."""
+        return sum(size(word) for size, word in zip(self.sizes, words, strict=True))
+
+    def shrink(self, words: Words, rng: random.Random) -> Words:
+        """Return the words, changed at random towards fewer parameters until they meet the limit."""
+        changed = list(words)
+        params = [size(word) for size, word in zip(self.sizes, words, strict=True)]
+        while self.limit is not None and sum(params) > self.limit:
+            i, word = rng.randrange(len(changed)), self.word(rng)
+            if (smaller := self.sizes[i](word)) < params[i]:
+                changed[i], params[i] = word, smaller
+        return tuple(changed)
+
+
+def cross(one: Words, other: Words, rng: random.Random) -> Words:
+    """Take each choice from either parent, equally likely."""
+    pairs = zip(one, other, strict=True)
+    return tuple("".join(rng.choice(pair) for pair in zip(split(a), split(b), strict=True)) for a, b in pairs)

@@ -1,0 +1,96 @@
+"""The words of a configuration, and how new ones are drawn."""
+
+import itertools
+import math
+import random
+from collections import Counter
+
+import pytest
+
+from visionpeft.methods.glora_space import EVERY, LARGEST, SUPPORTS, Space, choices, cross, parse, split, spread
+
+ALL = {"".join(word) for word in itertools.product(*SUPPORTS.values())}
+WEIGHT = {"L": 8, "V": 3, "S": 1, "N": 0}
+
+
+def size(word: str) -> int:
+    return sum(WEIGHT[choice[0]] for choice in split(word))
+
+
+def space(layers: int, limit: float | None = None, ranks: tuple[int, ...] = ()) -> Space:
+    return Space(choices(ranks), [size] * layers, limit)
+
+
+def test_there_are_432_words():
+    assert len(ALL) == 432 and LARGEST in ALL
+    for i, allowed in enumerate(SUPPORTS.values()):
+        assert {word[i] for word in EVERY} | {"N"} >= set(allowed)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("LLLV", "words of five letters for A, B, C, D, E, such as LVNSN or L4VNSN, got 'LLLV'"),
+        ("", "words of five letters"),
+        ("NNNNN-", "words of five letters"),
+        ("4LLLVV", "words of five letters"),
+        ("LLSVV", "config word LLSVV: C is one of L, V, N, got 'S'"),
+        ("LLLVL", "config word LLLVL: E is one of V, S, N, got 'L'"),
+        ("xLLVV", "config word xLLVV: A is one of L, V, S, N, got 'x'"),
+        ("LV4LVV", "config word LV4LVV: B is one of L, V, S, N, got 'V4'"),
+        ("LL0LVV", "config word LL0LVV: B is one of L, V, S, N, got 'L0'"),
+    ],
+)
+def test_what_is_no_configuration(config, message):
+    with pytest.raises(ValueError, match=message):
+        parse(config)
+
+
+def test_split():
+    assert split("LVNSN") == ("L", "V", "N", "S", "N")
+    assert split("L4L12NSN") == ("L4", "L12", "N", "S", "N")
+
+
+def test_spread():
+    assert spread("LVNSN", 3) == ("LVNSN",) * 3
+    assert spread("LVNSN-L4NNNN", 2) == ("LVNSN", "L4NNNN")
+    with pytest.raises(ValueError, match="config has 2 words and the model 8 layers to adapt"):
+        spread("LVNSN-NNNNN", 8)
+
+
+def test_draws_are_uniform():
+    rng, one = random.Random(0), space(1)
+    counts = Counter(one.draw(rng)[0] for _ in range(43_200))
+    assert set(counts) == ALL
+    chi = sum((count - 100) ** 2 / 100 for count in counts.values())
+    assert chi < 431 + 4 * math.sqrt(2 * 431)
+
+
+def test_smaller_ranks_are_choices_of_their_own():
+    words = set(space(3000, ranks=(4, 2)).draw(random.Random(0)))
+    assert {split(word)[0] for word in words} == {"L", "L4", "L2", "V", "S", "N"}
+    assert {split(word)[2] for word in words} == {"L", "L4", "L2", "V", "N"}
+    assert {split(word)[4] for word in words} == {"V", "S", "N"}
+
+
+def test_mutation_and_crossover():
+    rng, words = random.Random(0), (LARGEST,) * 2000
+    many = space(2000)
+    changed = sum(a != b for a, b in zip("".join(words), "".join(many.mutate(words, 0.2, rng)), strict=True))
+    expected = 2000 * 0.2 * (3 / 4 + 3 / 4 + 2 / 3 * 3)  # a new draw may be the old choice
+    assert abs(changed - expected) < 4 * math.sqrt(expected)
+    child = cross(words, ("NNNNN",) * 2000, rng)
+    assert set("".join(child)) == {"L", "V", "N"}
+    assert abs(Counter("".join(child))["N"] - 5000) < 4 * 50
+    assert many.mutate(words, 0.0, rng) == words
+    assert {split(word)[0] for word in cross(("L4NNNN",) * 99, ("L2NNNN",) * 99, rng)} == {"L4", "L2"}
+
+
+@pytest.mark.parametrize("limit", [1, 10, 60])
+def test_shrink_meets_any_limit(limit):
+    rng, five = random.Random(0), space(5, limit)
+    for _ in range(20):
+        words = five.shrink(five.draw(rng), rng)
+        assert five.size(words) == sum(map(size, words)) <= limit
+    words = ("NNNNN",) * 5
+    assert five.shrink(words, rng) == words
