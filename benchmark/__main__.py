@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -100,15 +101,37 @@ def work(runs: list[Run], options: Options) -> int:
 
 
 def notices(planned: list[Planned]) -> None:
-    """Say once per task where a split is not of the size its authors gave it."""
-    said: dict[str, str] = {}
-    for p in planned:
-        for name, split in p.resolved["data"]["splits"].items():
-            if split["expected"] not in (None, split["size"]):
-                key = f"{p.run.task.suite} {p.run.task.name}"
-                said[f"{key} {name}"] = f"{key}: {name} has {split['size']} images instead of {split['expected']}"
-    for text in said.values():
+    """Say where the images come from and, once per task, what its numbers lack.
+
+    That is images, test sets, or a backbone that has not learnt from its like.
+    """
+    remark(f"data: {'; '.join(_origins(planned))}")
+    for text in dict.fromkeys(text for one in planned for text in _lacking(one)):
         remark(f"note: {text}; the tables mark it")
+
+
+def _origins(planned: list[Planned]) -> Iterator[str]:
+    """Yield which tasks are read from which source, with what tables call the images."""
+    tasks: dict[str, dict[str, None]] = {}
+    for one in planned:
+        source, flavour = one.resolved["data"]["source"], one.resolved["data"]["flavour"]
+        called = f"{source} ({flavour})" if flavour != source else source
+        tasks.setdefault(called, {})[one.run.task.name] = None
+    yield from (f"{', '.join(names)} from {called}" for called, names in tasks.items())
+
+
+def _lacking(one: Planned) -> Iterator[str]:
+    key, run = f"{one.run.task.suite} {one.run.task.name}", one.resolved
+    splits = {name: split for name, split in run["data"]["splits"].items() if "classes" not in split}
+    sizes = {name: (split["size"], split["expected"]) for name, split in splits.items()}
+    if cut := [f"{name} has {n} images instead of {due}" for name, (n, due) in sizes.items() if due not in (None, n)]:
+        yield f"{key}: {', '.join(cut)}"
+    for why in dict.fromkeys(one.absent.values()):
+        names = [name for name, reason in one.absent.items() if reason == why]
+        yield f"{key}: no {' and '.join(names)} ({why})"
+    if seen := run["task"].get("seen"):
+        backbone = one.run.backbone.name
+        yield f"{key}: {backbone} was trained on {', '.join(seen)}, so that this is not domain generalisation"
 
 
 def preview(planned: list[Planned], left: list[Planned], options: Options) -> int:

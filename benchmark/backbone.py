@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import importlib.resources
 import importlib.util
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,18 @@ import torch
 from timm.models import load_state_dict
 from torch import nn
 
+from visionpeft.data.augment import Augmentation, View
+from visionpeft.data.decode import Preprocessing
 from visionpeft.methods.surgery import heads
 
 from .spec import Backbone, nearest
 
 HEAD_STD = 0.02
+NORMALISATIONS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+"""Mean and std by name."""
 
 
 def resolve(backbone: Backbone) -> Backbone:
@@ -36,19 +44,60 @@ def resolve(backbone: Backbone) -> Backbone:
     except RuntimeError:
         raise ValueError(f"timm has no pretrained setting {backbone.model!r}; see timm.list_pretrained()") from None
     assert config is not None
+    mean, std = NORMALISATIONS.get(backbone.normalisation, (tuple(config.mean), tuple(config.std)))
     return dataclasses.replace(
         backbone,
         img_size=backbone.img_size or config.input_size[-1],
-        mean=backbone.mean or tuple(config.mean),
-        std=backbone.std or tuple(config.std),
+        mean=backbone.mean or mean,
+        std=backbone.std or std,
+        normalisation="backbone",
         interpolation=backbone.interpolation or config.interpolation,
     )
 
 
+def preprocessing(backbone: Backbone) -> Preprocessing:
+    """Return what becomes of an image before it is normalised.
+
+    Raises:
+        ValueError: no such interpolation, or sizes that contradict each other.
+    """
+    backbone = resolve(backbone)
+    assert backbone.img_size and backbone.interpolation
+    return Preprocessing(backbone.img_size, backbone.interpolation, backbone.resize, backbone.jpeg)
+
+
+def pretraining(backbone: Backbone) -> set[str]:
+    """Return the tags of what a backbone has learnt from, such as augreg, in21k, ft, in1k, as far as names say.
+
+    timm's names carry them behind a dot, and 1000 classes are those of ImageNet-1k; for weights of one's own under a
+    model's bare name only the names of preset and file are left.
+    """
+    if backbone.weights == "none":
+        return set()
+    names, classes = [backbone.name, Path(backbone.weights).name], None
+    if ("." in backbone.model or backbone.weights == "hub") and (config := timm.get_pretrained_cfg(backbone.model)):
+        names, classes = [*names, config.tag or ""], config.num_classes
+    tags = {word.lower() for name in names for word in re.split(r"[\W_]+", name) if word}
+    return tags | ({"in1k"} if classes == 1000 else set())
+
+
+def view(backbone: Backbone, augmentation: Augmentation, upright: bool) -> View:
+    """Return how a recipe changes the images that a backbone is trained on.
+
+    Raises:
+        ValueError: the backbone's interpolation is none that images can be augmented with.
+    """
+    resolved = resolve(backbone)
+    assert resolved.img_size and resolved.interpolation and resolved.mean and resolved.std
+    given = (augmentation, resolved.img_size, resolved.interpolation, resolved.mean, resolved.std)
+    return View(*given, resolved.jpeg, upright) if augmentation.crop else View(*given)  # what is decoded has had both
+
+
 def describe(backbone: Backbone) -> dict[str, Any]:
-    """Return the resolved backbone as the record holds it, weights by content."""
+    """Return the resolved backbone as the record holds it, weights by content, the normalisation by its numbers."""
+    preprocessing(backbone)  # what contradicts itself shows now
     values = dataclasses.asdict(resolve(backbone))
-    del values["weights"]
+    del values["weights"], values["normalisation"]
     return values | {"weights_sha256": weights_sha256(backbone)}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
-from visionpeft.data.task import Source, Task
+from visionpeft.data.official import DataSet
+from visionpeft.data.task import Source, Target, Task
 from visionpeft.methods.base import Method
 
 from .overrides import choices, preset
@@ -34,7 +35,7 @@ def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
     return Run(
         method_name=name,
         method=method,
-        task=read_task(config.task),
+        task=_sampled(read_task(config.task), config.replicate),
         recipe=from_mapping(Recipe, _plain(config.recipe), "recipe"),
         backbone=from_mapping(Backbone, _plain(config.backbone), "backbone"),
         seed=_seed(config.seed),
@@ -47,7 +48,7 @@ def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
 def compose_options(config: DictConfig, suite_sizes: Mapping[str, Mapping[str, int]]) -> Options:
     """Return how and where to execute."""
     values = _plain(config)
-    for group in ("method", "task", "recipe", "backbone", "seed", "per_task"):
+    for group in ("method", "task", "recipe", "backbone", "seed", "per_task", "replicate"):
         values.pop(group)
     cache = values.pop("cache")
     data = values.pop("data")  # an empty environment variable is none
@@ -76,12 +77,41 @@ def read_method(values: Mapping[str, Any]) -> Method:
 def read_task(config: DictConfig) -> Task:
     """Return the task a configuration node describes, its sources built."""
     values = _plain(config)
-    sources = []
-    for entry in values.pop("sources", []):
-        cls = _class(str(entry.pop("_target_", None)), Source, "task.sources")
-        sources.append(from_mapping(cls, entry, "task.sources"))
+    sources = _read_sources(values.pop("sources", []), "task.sources")
+    targets = []
+    for entry in values.pop("targets", []):
+        _class(str(entry.pop("_target_", None)), Target, "task.targets")
+        entry["sources"] = _read_sources(entry.pop("sources", []), "task.targets.sources")
+        targets.append(from_mapping(Target, entry, "task.targets"))
     _class(str(values.pop("_target_", None)), Task, "task")
-    return from_mapping(Task, values | {"sources": tuple(sources)}, "task")
+    return from_mapping(Task, values | {"sources": sources, "targets": tuple(targets)}, "task")
+
+
+def _read_sources(entries: Iterable[dict[str, Any]], section: str) -> tuple[Source, ...]:
+    sources = []
+    for entry in entries:
+        cls = _class(str(entry.pop("_target_", None)), Source, section)
+        fields = {name: _read_dataset(value, f"{section}.{name}") for name, value in entry.items()}
+        sources.append(from_mapping(cls, fields, section))
+    return tuple(sources)
+
+
+def _read_dataset(value: Any, section: str) -> Any:
+    """Return a source's field: a data set is built, anything else stays as it is."""
+    if not isinstance(value, dict) or "_target_" not in value:
+        return value
+    fields = dict(value)
+    return from_mapping(_class(str(fields.pop("_target_")), DataSet, section), fields, section)
+
+
+def _sampled(task: Task, replicate: object) -> Task:
+    """Return the task with those of its sources that have the asked replicate of the training set."""
+    if not isinstance(replicate, int) or isinstance(replicate, bool) or replicate < 0:
+        raise ValueError(f"replicate must be a whole number from 0 on, got {replicate!r}")
+    sources = tuple(source for source in task.sources if getattr(source, "replicate", 0) == replicate)
+    if task.sources and not sources:
+        raise ValueError(f"replicate={replicate}: {task.suite} task {task.name} has one training set only")
+    return dataclasses.replace(task, sources=sources)
 
 
 def _class(target: str, kind: type[Any], section: str) -> type[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import SGD, AdamW, Optimizer
 
+from visionpeft.data.augment import Augmented
 from visionpeft.data.loader import Batches
 from visionpeft.methods.base import Method
 from visionpeft.methods.surgery import foreign, heads
@@ -42,17 +43,37 @@ def make_optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> Optimizer:
     return AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
 
 
-@torch.no_grad()
 def predict(model: nn.Module, batches: Batches, precision: str) -> tuple[Tensor, float]:
     """Return the predicted class of every example, shape (n,), and the mean cross-entropy."""
+    (classes,), loss = predict_among(model, batches, precision, [None])
+    return classes, loss
+
+
+@torch.no_grad()
+def predict_among(
+    model: nn.Module, batches: Batches, precision: str, among: Sequence[Tensor | None]
+) -> tuple[list[Tensor], float]:
+    """Return the predicted class of every example, shape (n,), once for each set of classes to choose from.
+
+    Args:
+        model: in any mode; left in eval mode.
+        batches: what it sees.
+        precision: bf16 or fp32.
+        among: class numbers, ascending; None: all.
+
+    Returns:
+        Predictions in the order of `among`, and the mean cross-entropy over all classes.
+    """
     model.eval()
-    classes, losses = [], []
+    chosen: list[list[Tensor]] = [[] for _ in among]
+    losses, among = [], [None if own is None else own.to(batches.device) for own in among]
     with autocast(precision, batches.device):
         for x, y in batches.iterate():
             logits = model(x).float()
-            classes.append(logits.argmax(-1))
+            for own, classes in zip(among, chosen, strict=True):
+                classes.append(logits.argmax(-1) if own is None else own[logits[:, own].argmax(-1)])
             losses.append(F.cross_entropy(logits, y, reduction="none"))
-    return torch.cat(classes).cpu(), torch.cat(losses).mean().item()
+    return [torch.cat(classes).cpu() for classes in chosen], torch.cat(losses).mean().item()
 
 
 @dataclass(frozen=True)
@@ -74,23 +95,24 @@ class Loop:
         features_once: whether only a head learnt, from features computed once.
     """
 
-    def __init__(self, model: nn.Module, method: Method, batches: Batches, course: Course) -> None:
+    def __init__(self, model: nn.Module, method: Method, batches: Batches | Augmented, course: Course) -> None:
         recipe = course.recipe
         self.model, self.method, self.batches, self.course = model, method, batches, course
         self.learner: nn.Module = model
-        self.batch_size = min(recipe.batch_size, len(batches))
+        self.batch_size = _even(len(batches), recipe) if recipe.mixes else min(recipe.batch_size, len(batches))
         self.steps = len(batches) // self.batch_size
         self.warmup = round(recipe.warmup * self.steps)
         self.optimizer = make_optimizer(recipe, method.groups(model))
         self.order = torch.Generator().manual_seed(course.seed)
         self.seconds: list[float] = []
-        self.features_once = _only_head_learns(model, method)
+        self.features_once = not batches.random and _only_head_learns(model, method)
         torch.manual_seed(course.seed)
 
     def epochs(self) -> Iterator[dict[str, Any]]:
         """Run epoch after epoch, yielding its number, mean loss and last learning rate."""
         start = time.perf_counter()
         if self.features_once:
+            assert isinstance(self.batches, Batches)
             self.learner, self.batches = _on_features(self.model, self.batches, self.course.precision)
         elif self.course.compiled:
             torch._dynamo.reset()  # forget the graphs of earlier runs, of which dynamo keeps eight
@@ -133,6 +155,13 @@ class Loop:
         self.method.step(self.model, self.optimizer, t, self.course.epochs * self.steps)
         self.optimizer.zero_grad(set_to_none=True)
         return loss.detach()
+
+
+def _even(images: int, recipe: Recipe) -> int:
+    """Return a batch size that leaves no image without a partner to be mixed with."""
+    if images < 2:
+        raise ValueError("mixup and cutmix need two training images, there is one; add mixup=0 cutmix=0")
+    return min(recipe.batch_size, images - images % 2)
 
 
 def _only_head_learns(model: nn.Module, method: Method) -> bool:

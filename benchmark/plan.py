@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from visionpeft.data.cache import VERSION
-from visionpeft.data.task import DataError, Source, Task, find, load
+from visionpeft.data.flavour import described
+from visionpeft.data.target import columns, held_out, reachable
+from visionpeft.data.task import DataError, Source, Split, Task, load
 
-from .backbone import build, describe, outline
+from .backbone import build, describe, outline, pretraining, view
 from .device import pick_device, pick_precision
 from .record import run_id
 from .spec import Options, Run
 
 HARNESS = 1
 """Raised when a change to training or evaluation can move a number; part of a run's id, like the pixels' version."""
-PLACES = ("names", "path", "lists")
-"""Fields of sources that say where data is, not what it is; the digests say that."""
+PLACES = ("names", "path", "lists", "seed")
+"""Fields of sources that say where data is or which sample, not what it is; digests and data.sample say that."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A run that can start: its resolved values and its id."""
+    """A run that can start: its resolved values, its id, and the test sets that are not there, with the reason."""
 
     run: Run
     resolved: dict[str, Any]
+    absent: dict[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -40,7 +43,7 @@ class Planned:
     @property
     def asked(self) -> dict[str, Any]:
         """Return the part of the record that is known before the run."""
-        return {"id": self.id, "run": self.resolved, "label": self.run.label}
+        return {"id": self.id, "run": self.resolved, "label": self.run.label, "absent": self.absent}
 
 
 class Refused(ValueError):
@@ -70,7 +73,7 @@ class _Planner:
         self.problems: list[str] = []
         self.left_out: dict[str, str] = {}
         self._sources: dict[str, Source | DataError] = {}
-        self._data: dict[str, dict[str, Any]] = {}
+        self._data: dict[str, tuple[dict[str, Any], dict[str, str]]] = {}
         self._backbones: dict[str, dict[str, Any] | ValueError] = {}
         self._fits: dict[str, ValueError | None] = {}
 
@@ -90,17 +93,19 @@ class _Planner:
             self.problems.append(f"method {run.method_name}: {misfit}")
             return None
         try:
-            data = self._lists(run.task, source)
+            view(run.backbone, run.recipe, upright=False)
+            data, absent = self._lists(run.task, source)
         except DataError as error:
             self.problems.append(str(error))
             return None
-        return Planned(run, self._values(run, backbone, data))
+        named = dataclasses.replace(run, label=_labelled(run.label, source.variant))
+        return Planned(named, self._values(run, backbone, data), absent)
 
     def _source(self, task: Task) -> Source | DataError:
         key = repr(task)
         if key not in self._sources:
             try:
-                self._sources[key] = find(task, self.options.data, self.options.source)
+                self._sources[key] = reachable(task, self.options.data, self.options.source)
             except DataError as error:
                 self._sources[key] = error
         return self._sources[key]
@@ -128,25 +133,23 @@ class _Planner:
                 self._fits[key] = None
         return self._fits[key]
 
-    def _lists(self, task: Task, source: Source) -> dict[str, Any]:
-        """Return the digests of a task's splits, from its lists; no image is opened."""
+    def _lists(self, task: Task, source: Source) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the digests of a task's splits, from its lists, and what is absent; no image is decoded."""
         key = repr(task)
         if key not in self._data:
-            splits = {name: load(task, source, self.options.data, name) for name in ("train", "val", "test")}
-            self._data[key] = {
-                "source": source.name,
-                "sample": source.sample,
-                "reading": {k: v for k, v in dataclasses.asdict(source).items() if k not in PLACES},  # type: ignore[call-overload]
-                "splits": {
-                    name: {
-                        "size": len(split),
-                        "expected": task.sizes.get(name),
-                        "digest": split.digest,
-                        "order": split.order,
-                    }
-                    for name, split in splits.items()
-                },
-            }
+            learnt = {name: load(task, source, self.options.data, name) for name in ("train", "val")}
+            splits = {name: _contents(split, task.sizes.get(name)) for name, split in learnt.items()}
+            tests, absent = held_out(task, source, self.options.data)
+            for test in tests:
+                for name, own in test.columns.items():
+                    splits[name] = _contents(test.split, test.size)
+                    splits[name] |= {} if own is None else {"classes": len(own)}
+                    splits[name] |= {} if test.source is source else _reading(test.source)
+            seen = learnt | {name: test.split for test in tests for name in test.columns}
+            sample = {"sample": source.sample, **({"by_seed": True} if source.by_seed else {})}
+            data = {**_reading(source), **sample, "splits": splits, **described(task, source, seen)}
+            here = str(self.options.data)  # records are shown to others: they say what is missing, not where one looked
+            self._data[key] = data, {name: why.replace(here, "the data folder") for name, why in absent.items()}
         return self._data[key]
 
     def _values(self, run: Run, backbone: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
@@ -161,6 +164,7 @@ class _Planner:
                 "num_classes": task.num_classes,
                 "group_tasks": groups.get(task.group, 1),
                 "suite_tasks": sum(groups.values()) or 1,
+                **_targets(run),
             },
             "method": {
                 "name": run.method_name,
@@ -175,3 +179,28 @@ class _Planner:
             "versions": {"harness": HARNESS, "pixels": VERSION},
             "seed": run.seed,
         }
+
+
+def _labelled(label: str, variant: str) -> str:
+    """Return a row's name that also says which data are not the usual ones."""
+    if not variant:
+        return label
+    return f"{label[:-1]}, {variant})" if label.endswith(")") else f"{label} ({variant})"
+
+
+def _contents(split: Split, expected: int | None) -> dict[str, Any]:
+    repeated = {"repeated": split.repeated} if split.repeated else {}
+    return {"size": len(split), "expected": expected, "digest": split.digest, "order": split.order, **repeated}
+
+
+def _reading(source: Source) -> dict[str, Any]:
+    """Return a source's name and how it was told to show its images."""
+    fields = dataclasses.asdict(source)  # type: ignore[call-overload]
+    return {"source": source.name, "reading": {key: value for key, value in fields.items() if key not in PLACES}}
+
+
+def _targets(run: Run) -> dict[str, Any]:
+    """Return what a record says of a task's targets, and of pretraining that overlaps with the task, if anything."""
+    said: dict[str, Any] = {"targets": columns(run.task)} if run.task.targets else {}
+    seen = sorted(set(run.task.seen_by) & pretraining(run.backbone))
+    return said | ({"seen": seen} if seen else {})

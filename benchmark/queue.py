@@ -58,7 +58,7 @@ def _attempt(one: Planned, options: Options, screen: Screen) -> str | None:
                 screen.epoch(row)
                 tracker.epoch(row)
 
-            record = execute(one, options, on_epoch, screen.decoding)
+            record = execute(one, options, on_epoch, screen.decoding, screen.progress)
             tracker.finish(record)
     except (ValueError, OSError) as error:
         screen.say(f"{one.stem}: failed, {error}")

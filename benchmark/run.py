@@ -19,17 +19,20 @@ import numpy as np
 import torch
 from torch import nn
 
+from visionpeft.data.digests import insist
 from visionpeft.data.loader import Batches
 from visionpeft.data.pixels import pixels
-from visionpeft.data.task import find, load
+from visionpeft.data.target import held_out
+from visionpeft.data.task import DataError, Split, find, load
 
 from .adapter import save
-from .backbone import outline, resolve
+from .backbone import outline, preprocessing, resolve
 from .cost import SAMPLE, Meter, flops, merged, parameters, throughput
 from .device import autocast, pick_device, settle_numerics
-from .loop import Diverged, predict
+from .loop import Diverged
 from .plan import Planned
 from .record import Record
+from .score import Held, score
 from .spec import Options, Run
 from .store import Store, pack, sha256
 from .train import TrainingJob
@@ -42,21 +45,26 @@ def execute(
     options: Options,
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
     on_decode: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Record:
     """Train, score the test images once, and write the record."""
     run, store, device, start = planned.run, Store(options.runs), pick_device(options.device), time.perf_counter()
     settle_numerics(device)
-    splits, images = open_splits(run, options, device, on_decode)
-    test = splits.pop("test")  # decoded with the others, so that a bad file shows before training; a job never sees it
-    job = TrainingJob(run, splits, store.workspace(planned.stem), on_epoch=on_epoch, compiled=options.compile)
+    splits, tests, images = open_splits(planned, options, device, on_decode)  # all, so that a bad file shows now
+    job = TrainingJob(
+        *(run, splits, store.workspace(planned.stem)),
+        originals=originals(run, options),
+        on_epoch=on_epoch,
+        on_progress=on_progress,
+        compiled=options.compile,
+    )
     try:
         with Meter(device)() as meter:
             settled, model = run.method.train(job)
-        predicted, loss = predict(model, test, job.precision)  # the only reading of test data
-        if not np.isfinite(loss):
-            raise Diverged("the trained model's outputs are not finite")
-        classes = predicted.numpy()
-        scores = {"test": float((classes == test.labels.cpu().numpy()).mean())}
+        found = score(model, tests, job.precision)  # test data is read here alone; a job never sees it
+        scores = dict(found.accuracies)
+        for name, other in job.variants.items():  # figures beside the result, never in its place
+            scores |= {f"{name}/{test}": value for test, value in score(other, tests, job.precision).accuracies.items()}
         if run.recipe.train_on == "train":
             scores["val"] = job.validate(model).accuracy
         seen = observed(job, model, meter)
@@ -72,9 +80,9 @@ def execute(
         images=images,
         scores=scores,
         **seen,
-        predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(classes))},
+        predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(found.predicted))},
     )
-    path = store.write(record, classes)
+    path = store.write(record, found.predicted)
     if options.save:
         save(path.with_suffix(".adapter"), run, settled, model)
     shutil.rmtree(store.workspace(planned.stem), ignore_errors=True)
@@ -82,22 +90,52 @@ def execute(
 
 
 def open_splits(
-    run: Run, options: Options, device: torch.device, on_decode: Callable[[int, int], None]
-) -> tuple[dict[str, Batches], dict[str, str]]:
-    """Return the decoded splits of a task, and the digests of the encoded images they come from."""
+    planned: Planned, options: Options, device: torch.device, on_decode: Callable[[int, int], None]
+) -> tuple[dict[str, Batches], list[Held], dict[str, str]]:
+    """Return a job's decoded splits, the decoded test sets, and the digests of the encoded images they come from."""
+    run = planned.run
     backbone, source = resolve(run.backbone), find(run.task, options.data, options.source)
-    mean, std = backbone.mean, backbone.std
-    assert backbone.img_size and mean and std and backbone.interpolation
-    splits, images = {}, {}
-    for name in ("trainval", "test"):
+    mean, std, shown = backbone.mean, backbone.std, preprocessing(backbone)
+    assert mean and std
+    whole = load(run.task, source, options.data, "trainval")
+    found = pixels(whole, shown, options.cache, on_decode)
+    insist(run.task, source, "trainval", whole, found.digest)
+    splits = {"trainval": Batches(found.array, whole.labels, mean, std, device)}
+    tests, images, learnt = [], {"trainval": found.digest}, found.array
+    for name in ("train", "val"):
         split = load(run.task, source, options.data, name)
-        found = pixels(split, backbone.img_size, backbone.interpolation, options.cache, on_decode)
-        splits[name], images[name] = Batches(found.array, split.labels, mean, std, device), found.digest
-        if name == "trainval":  # train and val are its two parts
-            n = len(load(run.task, source, options.data, "train"))
-            splits["train"] = Batches(found.array[:n], split.labels[:n], mean, std, device)
-            splits["val"] = Batches(found.array[n:], split.labels[n:], mean, std, device)
-    return splits, images
+        part = places(split, whole)
+        if part is None:  # validation images that are never trained on
+            found = pixels(split, shown, options.cache, on_decode)
+            images[name] = found.digest
+        splits[name] = Batches(found.array if part is None else learnt[part], split.labels, mean, std, device)
+    for one in held_out(run.task, source, options.data)[0]:
+        found = pixels(one.split, shown, options.cache, on_decode, small=True)
+        insist(run.task, one.source, "test", one.split, found.digest)
+        batches = Batches(found.array, one.split.labels, mean, std, device)
+        tests.append(Held(batches.enlarged(shown.size, shown.interpolation), one.columns))
+        images |= dict.fromkeys(one.columns, found.digest)
+    if {"train", "val", *images} - {"trainval"} != set(planned.resolved["data"]["splits"]):
+        raise DataError("test sets have come or gone since this run was planned; give the command again")
+    return splits, tests, images
+
+
+def places(part: Split, whole: Split) -> slice | np.ndarray | None:
+    """Return where the examples of a split are among others: a slice if they are in a row; None if some are not."""
+    where = {key: i for i, key in enumerate(whole.keys)}
+    found = np.array([where.get(key, -1) for key in part.keys])
+    if found.min() < 0:
+        return None
+    in_a_row = np.array_equal(found, np.arange(found[0], found[0] + len(found)))
+    return slice(int(found[0]), int(found[-1]) + 1) if in_a_row else found
+
+
+def originals(run: Run, options: Options) -> dict[str, Split]:
+    """Return what a recipe cuts its training images out of; nothing where it cuts none."""
+    if not run.recipe.crop:
+        return {}
+    source = find(run.task, options.data, options.source)
+    return {name: load(run.task, source, options.data, name) for name in ("train", "trainval")}
 
 
 def failure(planned: Planned, job: TrainingJob, error: BaseException) -> Record:
@@ -124,7 +162,7 @@ def observed(job: TrainingJob, model: nn.Module, meter: Meter) -> dict[str, Any]
     params, cost = costs(job, model)
     last = job.phases[-1]
     cost |= {
-        "seconds_train": meter.seconds,
+        "seconds_train": meter.seconds + job.seconds_before,
         "seconds_per_epoch": last["seconds"] / last["epochs"],
         "images_per_second_train": last["images_per_second"],
         "flops_train_per_image": last["flops_per_image"],

@@ -46,13 +46,20 @@ class Screen:
         if self._bars:
             self._bars.update(self._epochs, completed=done, total=total, detail="decoding images")
 
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how far a method is with something that is no training."""
+        if self._bars:
+            self._bars.update(self._epochs, completed=done, total=total, detail=what)
+
     def finish(self, record: Record) -> None:
         """Say in one line how a run ended."""
         if self._bars:
             self._bars.advance(self._runs)
         if record.status == "ok":
             seconds = record.cost["seconds_train"]
-            self.say(f"{record.stem}: test {100 * record.scores['test']:.2f} % ({seconds:.0f} s)")
+            scores = {name: value for name, value in record.scores.items() if name.startswith("test")}
+            text = ", ".join(f"{name.removeprefix('test/')} {100 * value:.2f}" for name, value in scores.items())
+            self.say(f"{record.stem}: {text} % ({seconds:.0f} s)")
         else:
             self.say(f"{record.stem}: {record.status}, {record.error}")
 

@@ -6,11 +6,13 @@ import dataclasses
 import difflib
 import math
 import types
+from abc import ABCMeta
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from visionpeft.data.augment import Augmentation
 from visionpeft.data.task import Task
 from visionpeft.methods.base import Method
 
@@ -28,7 +30,10 @@ class Backbone:
         model_args: further arguments of `timm.create_model`.
         img_size: side of the square input; position embeddings are resampled to it.
         mean, std: normalisation of images in [0, 1].
-        interpolation: bicubic, bilinear or lanczos, with antialias.
+        interpolation: bicubic, bilinear or lanczos, with antialias; tf1_bilinear or tf2_bilinear, without.
+        normalisation: mean and std by name, imagenet or unit (images stay in [0, 1]); backbone: those given above.
+        resize: side of a square to which images are resized before the middle of img_size is cut out; None: img_size.
+        jpeg: quality at which images are re-encoded as JPEG (4:2:0) at their own size, before all else; None: never.
     """
 
     name: str
@@ -39,6 +44,9 @@ class Backbone:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     interpolation: str | None = None
+    normalisation: Literal["backbone", "imagenet", "unit"] = "backbone"
+    resize: int | None = None
+    jpeg: int | None = None
 
     def __post_init__(self) -> None:
         if self.img_size is not None and self.img_size < 1:
@@ -53,11 +61,13 @@ class Backbone:
             raise ValueError(f"model_args must not set {', '.join(sorted(owned))}; weights and task say that")
         if self.std is not None and min(self.std) <= 0:
             raise ValueError(f"std must be above 0, got {self.std}")
+        if self.normalisation != "backbone" and (self.mean or self.std):
+            raise ValueError(f"normalisation={self.normalisation} says mean and std; give it or them, not both")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How whatever requires a gradient is trained.
+class Recipe(Augmentation):
+    """How whatever requires a gradient is trained; the fields of an augmentation are fields of it.
 
     Attributes:
         name: what tables call it.
@@ -86,6 +96,7 @@ class Recipe:
     train_on: Literal["trainval", "train"] = "trainval"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("lr", "epochs", "batch_size"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
@@ -103,6 +114,8 @@ class Recipe:
                 "select=best_val chooses on the validation images, so it cannot train on them: "
                 "add recipe.train_on=train, or use select=last"
             )
+        if self.mixes and self.batch_size % 2:
+            raise ValueError(f"mixup and cutmix mix images in pairs: batch_size must be even, got {self.batch_size}")
 
 
 @dataclass(frozen=True)
@@ -209,6 +222,8 @@ def _cast(value: Any, hint: Any, name: str) -> Any:
         return float(value)
     if hint in (int, float, bool, str) and (type(value) is not hint):
         raise ValueError(f"{name} must be {hint.__name__}, got {value!r}")
+    if isinstance(hint, ABCMeta) and not isinstance(value, hint):
+        raise ValueError(f"{name} must be a {hint.__name__} (a mapping with _target_), got {value!r}")
     if hint is float and not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value!r}")
     return value

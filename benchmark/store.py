@@ -7,8 +7,9 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -60,7 +61,7 @@ class Store:
         finally:
             lock.release()
 
-    def write(self, record: Record, predictions: np.ndarray | None = None) -> Path:
+    def write(self, record: Record, predictions: Mapping[str, np.ndarray] | None = None) -> Path:
         """Write a record, its predictions first, and return its path.
 
         Raises:
@@ -77,10 +78,15 @@ class Store:
         return path
 
 
-def pack(predictions: np.ndarray) -> bytes:
-    """Return predicted classes as the bytes of a compressed .npz with one array, `predicted` (uint16)."""
+def pack(predictions: Mapping[str, np.ndarray]) -> bytes:
+    """Return predicted classes as the bytes of a compressed .npz with one array (uint16) for each column.
+
+    The arrays are called as the columns are, such as "test/sketch", but for that of "test": `predicted`.
+    """
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, predicted=predictions.astype(np.uint16))
+    arrays = {name: array.astype(np.uint16) for name, array in predictions.items()}
+    named: dict[str, Any] = {"predicted" if name == "test" else name: array for name, array in arrays.items()}
+    np.savez_compressed(buffer, **named)
     return buffer.getvalue()
 
 
@@ -109,7 +115,7 @@ def _replace(path: Path, data: bytes, once: bool = False) -> None:
         raise
 
 
-def _rescued(error: OSError, path: Path, record: Record, predictions: np.ndarray | None) -> OSError:
+def _rescued(error: OSError, path: Path, record: Record, predictions: Mapping[str, np.ndarray] | None) -> OSError:
     """Save the record and its predictions elsewhere and return the error that says so."""
     for folder in (tempfile.gettempdir(), str(Path.home())):
         rescue = Path(folder) / path.name

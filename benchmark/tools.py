@@ -1,4 +1,4 @@
-"""Commands beside running: `predict`, `merge`, `list`."""
+"""Commands beside running: `predict`, `merge`, `list`; `data` is in fetch.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 from visionpeft.data.decode import decode
 
 from .adapter import load, save_merged
-from .backbone import resolve
+from .backbone import preprocessing, resolve
+from .fetch import data
 from .overrides import GROUPS, choices
 from .screen import remark, table
 
@@ -29,12 +30,12 @@ def predict(argv: list[str]) -> int:
         raise ValueError(f"--top must be above 0, got {args.top}")
     model, backbone, _ = load(args.adapter, args.weights, args.trust)
     backbone = resolve(backbone)
-    assert backbone.img_size and backbone.mean and backbone.std and backbone.interpolation
+    assert backbone.mean and backbone.std
     for path in args.images:
         if not path.is_file():
             raise ValueError(f"no image {path}")
         try:
-            pixels = torch.tensor(decode(path.read_bytes(), backbone.img_size, backbone.interpolation, upright=True))
+            pixels = torch.tensor(decode(path.read_bytes(), preprocessing(backbone), upright=True))
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read as an image ({error})") from None
         x = (pixels / 255 - torch.tensor(backbone.mean)) / torch.tensor(backbone.std)
@@ -69,4 +70,4 @@ def listing(argv: list[str]) -> int:
     return 0
 
 
-TOOLS: dict[str, Callable[[list[str]], int]] = {"predict": predict, "merge": merge, "list": listing}
+TOOLS: dict[str, Callable[[list[str]], int]] = {"predict": predict, "merge": merge, "list": listing, "data": data}

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from visionpeft.data.augment import Augmented
 from visionpeft.data.loader import Batches
+from visionpeft.data.task import Split
 from visionpeft.methods.base import Method, Score
 
-from .backbone import build
+from . import kept
+from .backbone import build, view
 from .cost import SAMPLE, flops_of_step
 from .device import pick_precision, write_out_attention
 from .loop import Course, Loop, predict
@@ -28,12 +32,14 @@ class TrainingJob:
     """A backbone, the training and validation images, the recipe.
 
     Test data is not in it: whoever makes a job hands over "train", "val" and "trainval", and the run it knows has lost
-    the sources of its task.
+    the sources and targets of its task. A recipe that crops also needs the undecoded originals of what is trained on.
 
     Attributes:
         curve: a row per epoch of each fit.
         phases: a row per fit: split, epochs, seconds, images per second, FLOPs of a step per image.
         notes: what the method wanted kept.
+        variants: further models, to be scored beside the result.
+        seconds_before: that earlier, interrupted starts of this run have spent on what is kept of them.
     """
 
     def __init__(
@@ -42,17 +48,22 @@ class TrainingJob:
         data: dict[str, Batches],
         workspace: Path,
         *,
+        originals: Mapping[str, Split] = MappingProxyType({}),
         on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
+        on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         compiled: bool = False,
     ) -> None:
-        self.run = dataclasses.replace(run, task=dataclasses.replace(run.task, sources=()))
+        self.run = dataclasses.replace(run, task=dataclasses.replace(run.task, sources=(), targets=()))
         self.seed, self.workspace, self.compiled = run.seed, workspace, compiled
         self.device = data["train"].device
         self.precision = pick_precision(run.recipe.precision, self.device)
         self.curve: list[dict[str, Any]] = []
         self.phases: list[dict[str, Any]] = []
         self.notes: dict[str, Any] = {}
-        self._data, self._on_epoch = data, on_epoch
+        self.variants: dict[str, nn.Module] = {}
+        self.seconds_before = 0.0
+        self.progress = on_progress
+        self._data, self._originals, self._on_epoch = data, originals, on_epoch
         self._base: nn.Module | None = None
 
     def build(self, method: Method) -> nn.Module:
@@ -75,6 +86,10 @@ class TrainingJob:
         """Keep a JSON-able value in the record."""
         self.notes[name] = value
 
+    def also(self, name: str, model: nn.Module) -> None:
+        """Have a further model scored when all is trained."""
+        self.variants[name] = model
+
     def validate(self, model: nn.Module) -> Score:
         """Score a model on the validation split; refuses one that was fitted on it."""
         if getattr(model, SAW_VALIDATION, False):
@@ -84,20 +99,30 @@ class TrainingJob:
         return Score((classes == batches.labels.cpu()).double().mean().item(), loss)
 
     def fit(
-        self, model: nn.Module, method: Method, *, split: str | None = None, epochs: int | None = None
+        self,
+        model: nn.Module,
+        method: Method,
+        *,
+        split: str | None = None,
+        epochs: int | None = None,
+        keep: str | None = None,
     ) -> nn.Module:
         """Train whatever requires a gradient and return `model`.
 
         With select=best_val, a fit on the recipe's own split (none given) ends with the weights of its best validation
-        epoch; ties: the lower validation loss, then the earlier epoch.
+        epoch; ties: the lower validation loss, then the earlier epoch. With `keep` the outcome is kept in the
+        workspace, and taken from there when the run is started again.
         """
-        recipe = self.run.recipe
+        file, recipe = self.workspace / f"{keep}.safetensors", self.run.recipe
         selects = recipe.select == "best_val" and split is None
         split, epochs = split or recipe.train_on, epochs or recipe.epochs
         self._check(split, epochs)
         setattr(model, SAW_VALIDATION, getattr(model, SAW_VALIDATION, False) or split != "train")
+        if keep and file.exists():
+            self._restore(file, model)
+            return model
         course = Course(recipe, epochs, self.run.seed, self.precision, self.compiled)
-        loop, best = Loop(model, method, self._split(split), course), _Best()
+        loop, best = Loop(model, method, self._learnt(split), course), _Best()
         for row in loop.epochs():
             if selects:
                 score = self.validate(model)
@@ -108,7 +133,15 @@ class TrainingJob:
         if selects:
             model.load_state_dict(best.weights, strict=False)
         self.phases.append(self._phase(model, method, split, loop))
+        if keep:
+            kept.keep(file, model, {"curve": self.curve[-epochs:], "phase": self.phases[-1]})
         return model
+
+    def _restore(self, file: Path, model: nn.Module) -> None:
+        seen = kept.restore(file, model)
+        self.curve += seen["curve"]
+        self.phases.append(seen["phase"])
+        self.seconds_before += seen["phase"]["seconds"]
 
     def _check(self, split: str, epochs: int) -> None:
         recipe = self.run.recipe
@@ -127,6 +160,16 @@ class TrainingJob:
             "flops_per_image": flops_of_step(model, method, x[:SAMPLE], y[:SAMPLE]),
             "features_once": loop.features_once,
         }
+
+    def _learnt(self, name: str) -> Batches | Augmented:
+        """Return a split as it is learnt from."""
+        recipe, plain = self.run.recipe, self._split(name)
+        if not recipe.augments:
+            return plain
+        original = self._originals[name] if recipe.crop else None
+        seen = view(self.run.backbone, recipe, original is not None and original.upright)
+        read = plain.image if original is None else original.read
+        return Augmented(plain, seen, read, self.run.task.num_classes, self.seed)
 
     def _split(self, name: str) -> Batches:
         if name not in self._data:

@@ -112,7 +112,7 @@ class ListFolder(Source):
     def _entries(self, folder: Path, split: str) -> list[Entry]:
         path = self._list(folder, split)
         assert path is not None
-        entries = list(_parse(path))
+        entries = list(parse(path))
         if not entries:
             raise DataError(f"{path} is empty; expected lines such as 'images/0001.jpg 7'")
         return entries
@@ -122,7 +122,7 @@ class ListFolder(Source):
         both = self._list(folder, "trainval")
         if both is None:
             return
-        joint, parts = list(_parse(both)), self._entries(folder, "train") + self._entries(folder, "val")
+        joint, parts = list(parse(both)), self._entries(folder, "train") + self._entries(folder, "val")
         first, second = (Counter((entry.key, entry.label) for entry in entries) for entries in (joint, parts))
         if odd := (first - second) + (second - first):
             entry = next(entry for entry in joint + parts if (entry.key, entry.label) in odd)
@@ -132,7 +132,7 @@ class ListFolder(Source):
             )
 
 
-def _parse(path: Path) -> Iterator[Entry]:
+def parse(path: Path) -> Iterator[Entry]:
     """Yield the lines of a list; blank ones are skipped."""
     try:
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")

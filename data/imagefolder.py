@@ -62,7 +62,7 @@ class ImageFolder(Source):
     @staticmethod
     def _images(folder: Path, below: str) -> list[str]:
         """Return the images of one class, at any depth, as paths relative to `folder`."""
-        found = [path for path in (folder / below).rglob("*") if path.is_file() and not _ignored(path)]
+        found = [path for path in (folder / below).rglob("*") if path.is_file() and not ignored(path)]
         if odd := sorted(path for path in found if path.suffix.lower() not in ENDINGS):
             raise DataError(f"{odd[0]}{more(len(odd))}: expected images ({', '.join(ENDINGS)}); convert or remove it")
         if not found and below.startswith("train/"):
@@ -70,7 +70,7 @@ class ImageFolder(Source):
         return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
-def _ignored(path: Path) -> bool:
+def ignored(path: Path) -> bool:
     """Whether a file is one that file managers leave behind."""
     return path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini")
 

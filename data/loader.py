@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .enlarge import enlarge, enlarge_array
+
 SHARE = 0.25
 """Images stay on a CUDA device if they take up at most this part of its free memory; else they are streamed."""
 BLOCK = 512
@@ -24,7 +26,10 @@ class Batches:
     Attributes:
         device: where batches are made.
         labels: int64, shape (n,), on the device.
+        random: False: an image looks the same each time.
     """
+
+    random = False
 
     def __init__(
         self,
@@ -41,12 +46,24 @@ class Batches:
         self.labels = torch.as_tensor(np.array(labels, np.int64), device=self.device)
         self._pixels = pixels
         self._features: Tensor | None = None
+        self._larger: tuple[int, str] | None = None
         middle, spread = np.reshape(mean, (-1, 1, 1)), np.reshape(std, (-1, 1, 1))
         self._scale = torch.tensor(1 / (255 * spread), dtype=torch.float32, device=self.device)
         self._shift = torch.tensor(-middle / spread, dtype=torch.float32, device=self.device)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def image(self, i: int) -> np.ndarray:
+        """Return the pixels of one image, uint8, shape (height, width, 3)."""
+        return self._pixels[i]
+
+    def enlarged(self, size: int, interpolation: str) -> Batches:
+        """Return the same images, but served with `size` pixels a side, as PIL enlarges them, if they have fewer."""
+        new = object.__new__(Batches)
+        larger = (size, interpolation) if self._pixels.shape[1] < size else None
+        new.__dict__.update(self.__dict__ | {"_larger": larger})
+        return new
 
     def replaced(self, features: Tensor) -> Batches:
         """Return the same labels with `features` (n, ...), which are served as they are, in the images' place."""
@@ -88,18 +105,22 @@ class Batches:
         else:
             yield from self._streamed(chunks)
 
-    def _normalised(self, x: Tensor) -> Tensor:  # uint8 (b, 3, h, w) -> float32
+    def _normalised(self, x: Tensor) -> Tensor:  # uint8 (b, 3, h, w) -> float32, enlarged
+        x = enlarge(x, *self._larger) if self._larger else x
         return torch.addcmul(self._shift, x, self._scale)
 
     def _from_cpu(self, index: np.ndarray) -> Tensor:
         """Normalise a few images at a time, so that what lies between stays in the processor's cache."""
         scale, shift = self._scale.numpy(), self._shift.numpy()
-        height, width, channels = self._pixels.shape[1:]
+        pixels = self._pixels
+        if self._larger:
+            pixels, index = enlarge_array(pixels[index], *self._larger), np.arange(len(index))
+        height, width, channels = pixels.shape[1:]
         x = np.empty((len(index), channels, height, width), np.float32)
         few = max(1, CACHED // x[:1].nbytes)
         for start in range(0, len(index), few):
             part = x[start : start + few]
-            np.multiply(self._pixels[index[start : start + few]].transpose(0, 3, 1, 2), scale, out=part)
+            np.multiply(pixels[index[start : start + few]].transpose(0, 3, 1, 2), scale, out=part)
             np.add(part, shift, out=part)
         return torch.from_numpy(x)
 

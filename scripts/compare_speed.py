@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from visionpeft.benchmark.backbone import build, resolve
+from visionpeft.benchmark.backbone import build, preprocessing, resolve
 from visionpeft.benchmark.compose import read_task
 from visionpeft.benchmark.device import pick_device, pick_precision
 from visionpeft.benchmark.overrides import preset
@@ -114,12 +114,12 @@ def main() -> None:
     n = args.images
     split = Split(whole.keys[:n], whole.labels[:n], whole.read, whole.files[:n])
     device = pick_device("auto")
-    assert backbone.img_size and backbone.mean and backbone.std and backbone.interpolation
+    assert backbone.mean and backbone.std
     print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, ViT-Ti/16, batch 64, Flowers102")
     print(f"plain: fp32, {args.workers} loader processes; ours: {pick_precision('auto', device)}\n")
     print("| method | plain loop (images/s) | ours (images/s) | ratio |\n|---|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as cache:
-        array = pixels(split, backbone.img_size, backbone.interpolation, Path(cache)).array
+        array = pixels(split, preprocessing(backbone), Path(cache)).array
         batches = Batches(array, split.labels, backbone.mean, backbone.std, device)
         for name, method in METHODS.items():
             run = Run(name, method, task, RECIPE, backbone, 0, name)

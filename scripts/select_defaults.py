@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from visionpeft.benchmark.backbone import resolve
+from visionpeft.benchmark.backbone import preprocessing, resolve
 from visionpeft.benchmark.compose import read_method, read_task
 from visionpeft.benchmark.overrides import preset
 from visionpeft.benchmark.spec import Backbone, Recipe, Run
@@ -78,11 +78,11 @@ def open_task(name: str, root: Path, backbone: Backbone, cache: Path) -> dict[st
     """Return the training and validation images; the test list is not read."""
     task = read_task(preset("task", name))
     source = find(task, root)
-    assert backbone.img_size and backbone.mean and backbone.std and backbone.interpolation
+    assert backbone.mean and backbone.std
     data = {}
     for part in ("train", "val"):
         split = load(task, source, root, part)
-        array = pixels(split, backbone.img_size, backbone.interpolation, cache).array
+        array = pixels(split, preprocessing(backbone), cache).array
         data[part] = Batches(array, split.labels, backbone.mean, backbone.std, torch.device("cpu"))
     return data
 

@@ -1,5 +1,6 @@
 """Every yaml reads as the value it describes; facts of the benchmark are pinned elsewhere."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,11 @@ def test_tasks(name):
 
 
 @pytest.mark.parametrize("name", names("recipe"))
+def test_recipes_list_every_field(name):
+    assert set(preset("recipe", name)) == {field.name for field in dataclasses.fields(Recipe)}
+
+
+@pytest.mark.parametrize("name", names("recipe"))
 def test_recipes(name):
     assert from_mapping(Recipe, OmegaConf.to_container(preset("recipe", name)), "recipe").name == name
 
@@ -58,3 +64,16 @@ def test_published_settings_are_fields_of_the_method_or_the_recipe(name):
 @pytest.mark.parametrize("group", ["method", "task", "recipe", "backbone", "published"])
 def test_every_yaml_describes_itself(group):
     assert all(choice.description for choice in choices(group))
+
+
+def test_the_fewshot_recipe_is_that_of_noah():
+    """Figures from its scripts; the training schedule is ours where it looked at test images."""
+    recipe = from_mapping(Recipe, OmegaConf.to_container(preset("recipe", "fewshot")), "recipe")
+    assert (recipe.lr, recipe.weight_decay, recipe.epochs, recipe.batch_size) == (5e-3, 1e-4, 100, 64)
+    assert (recipe.rand_augment, recipe.color_jitter, recipe.erasing) == ("rand-m9-mstd0.5-inc1", 0.4, 0.25)
+    assert (recipe.mixup, recipe.cutmix, recipe.label_smoothing, recipe.crop, recipe.flip) == (0.8, 1.0, 0.1, 0.08, 0.5)
+
+
+@pytest.mark.parametrize("name", ["vtab", "demo"])
+def test_other_recipes_do_not_augment(name):
+    assert not from_mapping(Recipe, OmegaConf.to_container(preset("recipe", name)), "recipe").augments

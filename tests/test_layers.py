@@ -22,8 +22,8 @@ def imports(file: Path) -> list[str]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level > 1:
-            names.append("visionpeft.something")  # a relative import out of the folder
+        elif isinstance(node, ast.ImportFrom) and node.level >= len(file.relative_to(ROOT).parts):
+            names.append("visionpeft.something")  # a relative import out of the layer
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names += [f"{node.module}.{alias.name}" for alias in node.names]
     return names

@@ -7,8 +7,17 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from visionpeft.benchmark.backbone import build, describe, outline, resolve, weights_sha256
+from visionpeft.benchmark.backbone import (
+    build,
+    describe,
+    outline,
+    preprocessing,
+    pretraining,
+    resolve,
+    weights_sha256,
+)
 from visionpeft.benchmark.spec import Backbone
+from visionpeft.data.decode import Preprocessing
 from visionpeft.methods.lora import LoRA
 from visionpeft.methods.surgery import heads
 
@@ -37,6 +46,31 @@ def test_what_is_given_wins():
     given = Backbone("b", "vit_base_patch16_224", mean=(0.1, 0.2, 0.3), img_size=64, interpolation="bilinear")
     assert resolve(given).mean == (0.1, 0.2, 0.3)
     assert (resolve(given).img_size, resolve(given).interpolation) == (64, "bilinear")
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "std"),
+    [
+        ("backbone", (0.5,) * 3, (0.5,) * 3),
+        ("imagenet", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("unit", (0.0,) * 3, (1.0,) * 3),
+    ],
+)
+def test_normalisation_by_name_is_recorded_by_its_numbers(name, mean, std):
+    found = resolve(Backbone("b", "vit_tiny_patch16_224", "none", normalisation=name))
+    assert (found.mean, found.std) == (mean, std) and resolve(found) == found
+    described = describe(Backbone("b", "vit_tiny_patch16_224", "none", normalisation=name))
+    assert described == describe(Backbone("b", "vit_tiny_patch16_224", "none", mean=mean, std=std))
+
+
+def test_preprocessing_is_the_backbones_and_recorded():
+    plain = Backbone("b", "vit_tiny_patch16_224", "none")
+    other = dataclasses.replace(plain, interpolation="tf2_bilinear", resize=256, jpeg=75)
+    assert preprocessing(plain) == Preprocessing(224, "bicubic")
+    assert preprocessing(other) == Preprocessing(224, "tf2_bilinear", 256, 75)
+    assert {"resize": 256, "jpeg": 75, "interpolation": "tf2_bilinear"}.items() <= describe(other).items()
+    with pytest.raises(ValueError, match="resize must be at least the image size 224 that is cut out, got 200"):
+        describe(dataclasses.replace(plain, resize=200))
 
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
@@ -99,6 +133,23 @@ def test_any_vit(model, heads_expected):
     built = outline(Backbone("x", model, "none"), 7)
     assert [head.out_features for head in heads(built)] == [7] * heads_expected
     LoRA().inject(built)
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "seen"),
+    [
+        ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "hub", True),
+        ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "mine.safetensors", True),
+        ("vit_base_patch16_224.augreg_in21k", "hub", False),
+        ("vit_base_patch14_dinov2.lvd142m", "hub", False),
+        ("resnet50", "hub", True),  # timm's default weights have 1000 classes
+        ("vit_tiny_patch16_224", "folder/vit_tiny_in1k.pth", True),
+        ("vit_tiny_patch16_224", "pkg://visionpeft.benchmark/weights/vit_pico.safetensors", False),
+        ("resnet50", "none", False),
+    ],
+)
+def test_names_tell_whether_a_backbone_has_learnt_from_imagenet_1k(model, weights, seen):
+    assert ("in1k" in pretraining(Backbone("b", model, weights))) is seen
 
 
 def test_no_model_of_that_name():

@@ -58,6 +58,14 @@ def test_missing_fields_are_named():
         from_mapping(Recipe, {k: v for k, v in RECIPE.items() if k != "lr"}, "recipe")
 
 
+def test_a_normalisation_is_named_or_given():
+    values = {"name": "b", "model": "vit_tiny_patch16_224"}
+    with pytest.raises(ValueError, match="normalisation must be one of backbone, imagenet, unit, got 'image_net'"):
+        from_mapping(Backbone, values | {"normalisation": "image_net"}, "backbone")
+    with pytest.raises(ValueError, match="normalisation=unit says mean and std; give it or them, not both"):
+        from_mapping(Backbone, values | {"normalisation": "unit", "mean": [0.5, 0.5, 0.5]}, "backbone")
+
+
 @pytest.mark.parametrize("change", [{"img_size": 0}, {"mean": [0.5]}, {"std": [0.5, 0.0, 0.5]}])
 def test_bad_backbones(change):
     with pytest.raises(ValueError, match=next(iter(change))):

@@ -23,7 +23,7 @@ def record(seed=0, status="ok"):
 
 
 def test_written_once_and_found_again(tmp_path):
-    store, classes = Store(tmp_path), np.array([0, 2, 65535])
+    store, classes = Store(tmp_path), {"test": np.array([0, 2, 65535])}
     path = store.write(record(), classes)
     assert path == tmp_path / "s" / f"{record().stem}.json"
     assert read(path) == record()
@@ -32,6 +32,12 @@ def test_written_once_and_found_again(tmp_path):
     assert sha256(packed) == sha256(pack(classes))  # the same bytes each time
     with np.load(path.with_suffix(".npz")) as stored:
         assert stored["predicted"].tolist() == [0, 2, 65535]
+
+
+def test_predictions_of_several_test_sets(tmp_path):
+    path = Store(tmp_path).write(record(), {"test/a": np.array([1, 999]), "test/a_200": np.array([2])})
+    with np.load(path.with_suffix(".npz")) as stored:
+        assert {name: stored[name].tolist() for name in stored} == {"test/a": [1, 999], "test/a_200": [2]}
 
 
 def test_failed_runs_go_elsewhere(tmp_path):
@@ -79,7 +85,7 @@ print("ready", flush=True)
 for seed in itertools.count():
     with store.claim(record(seed).stem) as mine:
         if mine and not store.done("s", record(seed).stem):
-            store.write(record(seed), np.arange(1000))
+            store.write(record(seed), {"test": np.arange(1000)})
 """
 
 

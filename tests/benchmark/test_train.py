@@ -225,9 +225,77 @@ def test_bf16_trains_the_same_model_roughly(a_job):
     assert curves[1] == pytest.approx(curves[0], rel=0.05)
 
 
+def test_a_kept_fit_is_not_repeated(a_job):
+    """Another start of the same run finds weights, curve and phase; a half-written file is none."""
+    first, method = a_job(LoRA(rank=2)), LoRA(rank=2)
+    assert not list(first.workspace.glob("super*"))
+    model = first.fit(first.build(method), method, split="train", epochs=2, keep="supernet")
+    first.fit(first.build(method), method)
+    second = a_job(LoRA(rank=2))
+    (second.workspace / "other.new").write_bytes(b"half")
+    again = second.fit(second.build(method), method, split="train", epochs=2, keep="supernet")
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), again.parameters(), strict=True))
+    assert second.curve == first.curve[:2] and second.phases == first.phases[:1]
+    assert second.seconds_before == first.phases[0]["seconds"] and first.seconds_before == 0
+    assert second.validate(again) == first.validate(model)
+    second.fit(second.build(method), method)
+    assert second.curve == first.curve and second.curve[-1]["phase"] == "2 trainval"
+
+
+def test_a_kept_fit_on_validation_images_stays_marked(a_job):
+    for _ in range(2):
+        job = a_job(LoRA(rank=2))
+        model = job.fit(job.build(job.run.method), job.run.method, split="trainval", keep="whole")
+        with pytest.raises(ValueError, match="was fitted on the validation images"):
+            job.validate(model)
+
+
+def test_what_a_method_shows_and_hands_over(a_job):
+    seen, job = [], a_job()
+    assert job.progress("search", 1, 2) is None
+    job.progress = lambda *row: seen.append(row)
+    job.progress("search", 1, 2)
+    job.also("inherited", job.build(job.run.method))
+    assert seen == [("search", 1, 2)] and list(job.variants) == ["inherited"]
+
+
 def test_nothing_a_job_holds_leads_to_test_images(a_job):
     job = a_job()
     assert job.run.task.sources == ()
     assert job.batches is not None
     with pytest.raises(ValueError, match="may read"):
         job._split("test")
+
+
+def test_only_training_sees_augmented_images(a_job):
+    """What a method reads by itself, and what it is validated on, is as it is."""
+    plain, changed = a_job(), a_job(flip=0.5, erasing=0.5, mixup=0.8, label_smoothing=0.1, batch_size=128)
+    for split in ("train", "val", "trainval"):
+        (x, y), *_ = changed.batches(split)
+        (expected, labels), *_ = plain.batches(split)
+        assert torch.equal(x[:16], expected) and torch.equal(y[:16], labels)
+    seen = []
+
+    class Watching(LoRA):
+        def loss(self, model, x, y):
+            seen.append((len(x), y.shape))
+            return super().loss(model, x, y)
+
+    for job in (plain, changed):
+        job.fit(job.build(job.run.method), Watching(rank=2), split="train", epochs=2)
+    assert plain.curve[0]["loss"] != changed.curve[0]["loss"]
+    assert seen[0] == (16, (16,)) and (70, (70, 3)) in seen
+    assert changed.validate(changed.build(changed.run.method)) == plain.validate(plain.build(plain.run.method))
+
+
+def test_a_head_alone_is_trained_on_new_images_each_time_where_they_are_augmented(a_job):
+    for changes, once in (({}, True), ({"flip": 0.5}, False), ({"label_smoothing": 0.1}, False)):
+        job = a_job(Linear(), **changes)
+        job.fit(job.build(job.run.method), job.run.method)
+        assert job.phases[0]["features_once"] is once
+
+
+def test_soft_labels_in_bf16(a_job):
+    job = a_job(mixup=0.8, precision="bf16")
+    job.run.method.train(job)
+    assert math.isfinite(job.curve[-1]["loss"])

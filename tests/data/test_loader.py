@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from visionpeft.data.loader import Batches
 
@@ -63,6 +64,22 @@ def test_features_take_the_images_place(batches):
 def test_images_and_labels_must_match():
     with pytest.raises(ValueError, match="10 images and 9 labels"):
         Batches(PIXELS, LABELS[:9], MEAN, STD, CPU)
+
+
+@pytest.mark.parametrize("name", ["bicubic", "bilinear"])
+def test_small_images_are_enlarged_as_pil_does_it(batches, name):
+    enlarged = [Image.fromarray(image).resize((20, 20), Image.Resampling[name.upper()]) for image in PIXELS]
+    expected = formula(np.stack([np.asarray(image) for image in enlarged]))
+    larger = batches.enlarged(20, name)
+    order = torch.tensor([7, 0, 7, 3, 1])
+    found = torch.cat([x for x, _ in larger.iterate(order, batch_size=2)])
+    torch.testing.assert_close(found, expected[order], rtol=1e-5, atol=1e-6)
+    streamed = torch.cat(list(larger._streamed(order.split(2))))
+    torch.testing.assert_close(streamed, expected[order], rtol=1e-5, atol=1e-6)
+
+
+def test_images_of_the_right_size_are_not_enlarged(batches):
+    assert torch.equal(next(batches.enlarged(6, "bicubic").iterate())[0], next(batches.iterate())[0])
 
 
 def test_streaming_equals_the_formula(batches):

@@ -7,6 +7,7 @@ import hydra
 import pytest
 from omegaconf import OmegaConf
 
+from visionpeft.data.decode import Preprocessing
 from visionpeft.data.pixels import pixels
 from visionpeft.data.task import find, load
 
@@ -23,9 +24,9 @@ def test_real_tasks_read_decode_and_open_warm(shared, tmp_path, name):
     assert sizes == {"train": 800, "val": 200, "trainval": 1000, "test": found}
     assert task.sizes == {"train": 800, "val": 200, "test": expected}
     trainval = load(task, source, shared, "trainval")
-    cold = pixels(trainval, 32, "bicubic", tmp_path)
+    cold = pixels(trainval, Preprocessing(32), tmp_path)
     start = time.perf_counter()
-    warm = pixels(trainval, 32, "bicubic", tmp_path)
+    warm = pixels(trainval, Preprocessing(32), tmp_path)
     assert time.perf_counter() - start < 1
     assert warm.digest == cold.digest and warm.array.shape == (1000, 32, 32, 3)
 

@@ -1,0 +1,48 @@
+"""A search that is killed goes on, by the same command, to the record it would have left."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from safetensors import safe_open
+
+from visionpeft.benchmark.record import Record, read, record_files
+
+ARGV = [sys.executable, "-m", "visionpeft.benchmark", "method=glora", "task=mini_digits", "backbone=vit_pico"]
+ARGV += ["recipe=demo", "epochs=1", "warmup=0", "supernet_epochs=1", "method.rank=2"]
+ARGV += ["population=4", "parents=2", "mutants=2", "crossovers=1", "generations=5"]
+
+
+def start(runs: Path) -> subprocess.Popen:
+    env = os.environ | {"OMP_NUM_THREADS": "1", "VISIONPEFT_RUNS": str(runs)}
+    return subprocess.Popen(ARGV, stderr=subprocess.PIPE, text=True, env=env)
+
+
+def finish(process: subprocess.Popen, runs: Path) -> Record:
+    _, message = process.communicate(timeout=240)
+    assert process.returncode == 0, message
+    (path,) = record_files(runs)
+    return read(path)
+
+
+def test_kill_minus_nine_in_a_search(folders):
+    whole = finish(start(folders / "whole"), folders / "whole")
+    runs = folders / "runs"
+    killed, deadline = start(runs), time.monotonic() + 120
+    while not list(runs.glob(".unfinished/*/search.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    killed.kill()
+    killed.communicate()
+    (workspace,) = (runs / ".unfinished").iterdir()
+    state = json.loads((workspace / "search.json").read_text())
+    assert 0 < state["generation"] < 6 and not list(record_files(runs))
+    with safe_open(workspace / "supernet.safetensors", "pt") as kept:
+        phase = json.loads(kept.metadata()["seen"])["phase"]
+    again = finish(start(runs), runs)
+    assert (again.id, again.scores, again.settled) == (whole.id, whole.scores, whole.settled)
+    assert (again.notes, again.curve, again.params) == (whole.notes, whole.curve, whole.params)
+    assert again.predictions == whole.predictions and set(again.scores) == {"test", "inherited/test"}
+    assert again.cost["phases"][0] == phase and not (runs / ".unfinished" / workspace.name).exists()
