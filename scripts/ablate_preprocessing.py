@@ -153,7 +153,7 @@ def made(found: list[Record]) -> str:
 
 def cell(found: list[Record], name: str, values: dict[str, Any], base: dict[str, Any], args: argparse.Namespace) -> str:
     """Return the mean accuracy of the canonical path, or what a factor changes, with both intervals."""
-    mine, canonical = ({r.run["seed"]: r for r in found if of(r, name, shown)} for shown in (values, base))
+    mine, canonical = (by_seed([r for r in found if of(r, name, shown)]) for shown in (values, base))
     seeds = sorted(mine.keys() & canonical.keys())
     if not seeds:
         return ""
@@ -166,6 +166,16 @@ def cell(found: list[Record], name: str, values: dict[str, Any], base: dict[str,
     changes = scores - [100 * canonical[seed].scores["test"] for seed in seeds]
     images = 1.96 * gains.std(ddof=1) / len(gains) ** 0.5
     return f"{changes.mean():+.1f}{interval(half_width(changes))} <sub>({images:.1f})</sub>{fewer}"
+
+
+def by_seed(found: list[Record]) -> dict[int, Record]:
+    """Return records by seed; two of one seed come from different code or test sets, and neither is chosen."""
+    seeds = {r.run["seed"]: r for r in found}
+    if len(seeds) < len(found):
+        raise SystemExit(
+            f"two records of one seed: {', '.join(r.stem for r in found)}; keep one state of the code in --runs"
+        )
+    return seeds
 
 
 def of(record: Record, name: str, shown: dict[str, Any]) -> bool:

@@ -75,11 +75,18 @@ def test_a_cell_is_the_mean_paired_change_and_its_intervals(script, tmp_path, mo
     ):
         file = f"{jpeg}{seed}.npz"
         np.savez(tmp_path / "preprocessing" / file, predicted=np.array(predicted))
-        run = {"task": {"name": "t", "suite": "preprocessing"}, "backbone": {"jpeg": jpeg}, "seed": seed}
+        run = {
+            "task": {"name": "t", "suite": "preprocessing"},
+            "method": {"name": "m"},
+            "backbone": {"jpeg": jpeg},
+            "seed": seed,
+        }
         accuracy = float((np.array(predicted) == [0, 1, 2, 3]).mean())
         records.append(Record("i", "ok", run, "m", scores={"test": accuracy}, predictions={"file": file}))
     args = SimpleNamespace(runs=tmp_path)
     assert script.cell(records, "t", {"jpeg": None}, {"jpeg": None}, args) == "50.0 ±0.0"
     # changes 25 and 0: mean 12.5, t(1) 12.706 * 17.678 / sqrt(2); per image 0, 0, 50, 0: 1.96 * 25 / sqrt(4)
     assert script.cell(records, "t", {"jpeg": 75}, {"jpeg": None}, args) == "+12.5 ±158.8 <sub>(24.5)</sub>"
+    with pytest.raises(SystemExit, match="two records of one seed"):
+        script.cell([*records, records[2]], "t", {"jpeg": 75}, {"jpeg": None}, args)
     assert script.cell(records, "other", {"jpeg": 75}, {"jpeg": None}, args) == ""
