@@ -162,11 +162,11 @@ class DataSet(ABC):
         return max(0, (min([self.counts[split], *others]) - max(stop, THOUSAND)) // THOUSAND)
 
 
-def pick(examples: Examples, split: str, start: int, stop: int, expected: int) -> Split:
-    """Return a slice of the official order of all examples of a split.
+def ordered(examples: Examples, split: str, expected: int) -> np.ndarray:
+    """Return the official order of all examples of a split, as indices.
 
     Raises:
-        DataError: the split has not the number of examples that the slice was defined for.
+        DataError: the split has not the number of examples that slices of it were defined for.
     """
     if len(examples.keys) != expected:
         where = f" in {examples.files[0].parent}" if examples.files else ""
@@ -174,7 +174,16 @@ def pick(examples: Examples, split: str, start: int, stop: int, expected: int) -
             f"split {split} has {len(examples.keys)} examples{where}, expected {expected}: with others, the official "
             "order is another; get the complete data set, or read a copy in the vtab-1k layout with source=folder"
         )
-    chosen = official_order(split, examples.keys)[start:stop]
+    return official_order(split, examples.keys)
+
+
+def pick(examples: Examples, split: str, start: int, stop: int, expected: int) -> Split:
+    """Return a slice of the official order of all examples of a split, of which there must be `expected`."""
+    return taken(examples, split, ordered(examples, split, expected)[start:stop])
+
+
+def taken(examples: Examples, split: str, chosen: np.ndarray) -> Split:
+    """Return the examples of a split with these indices."""
     files = examples.files
     return Split(
         keys=tuple(text_of(split, examples.keys[i]) for i in chosen),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
+from .imagefolder import ENDINGS
 from .obtain import Delivery
-from .official import DataSet, pick
+from .official import DataSet, Examples, ordered, taken
 from .task import DataError, Source, Split
 from .unfinished import half_moved
 
@@ -49,7 +55,8 @@ class Original(Source):
             raise DataError(str(reason if root else self.missing(None)))
         folder = next(f for f in self._folders(root) if f.is_dir() and self._lacks(f) is None)
         split, start, stop = self.dataset.part(name, self.replicate)
-        return pick(self.dataset.examples(folder, split), split, start, stop, self.dataset.counts[split])
+        examples, order = _listed(self.dataset, folder, split, _stamp(folder))
+        return taken(examples, split, order[start:stop])
 
     def delivery(self, root: Path) -> Delivery:  # noqa: D102
         data, folders = self.dataset, [folder for folder in self._folders(root) if folder.is_dir()]
@@ -62,3 +69,26 @@ class Original(Source):
 
     def _folders(self, root: Path) -> list[Path]:
         return [root.expanduser() / name for name in self.dataset.names]
+
+
+@lru_cache(maxsize=2)
+def _listed(dataset: DataSet, folder: Path, split: str, stamp: tuple[object, ...]) -> tuple[Examples, np.ndarray]:
+    """Return all examples of a split and their official order; a run asks for parts of them a dozen times."""
+    examples = dataset.examples(folder, split)
+    return examples, ordered(examples, split, dataset.counts[split])
+
+
+def _stamp(folder: Path) -> tuple[object, ...]:
+    """Return what changes when files come, go or are renamed, or when one that is no image is written."""
+    return tuple(_stamps(str(folder)))
+
+
+def _stamps(folder: str) -> Iterator[object]:
+    yield folder, os.stat(folder).st_mtime_ns  # noqa: PTH116, once per image of a large set
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda e: e.name):
+            if entry.is_dir():
+                yield from _stamps(entry.path)
+            elif not entry.name.lower().endswith(ENDINGS):
+                seen = entry.stat()
+                yield entry.name, seen.st_size, seen.st_mtime_ns

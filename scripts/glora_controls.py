@@ -6,7 +6,8 @@ size, the winner without one of its supports) are made from the searches' record
 subnets, between the accuracy on val200 with inherited weights and the test accuracy of the same subnet trained alone.
 
     python scripts/glora_controls.py [--backbone vit_pico] [--tasks mini_digits ...] [--seeds 0 1 2] [--epochs 100]
-        [--supernet-epochs 100] [--generations 20] [--population 50] [--subnets 30] [--runs runs] [--out FILE]
+        [--supernet-epochs 100] [--generations 20] [--population 50] [--subnets 30] [--options] [--runs runs]
+        [--out docs/results/glora.md]
 """
 
 from __future__ import annotations
@@ -40,7 +41,14 @@ from visionpeft.methods.lora import LoRA
 from visionpeft.reports.stats import half_width
 
 LINEARS = ("qkv", "proj", "fc1", "fc2")
-SEARCH, INHERITED, RANDOM_SEARCH = "evolutionary search, winner retrained", "the same winner, inherited weights", "random search"
+SEARCH, INHERITED = "evolutionary search, winner retrained", "the same winner, inherited weights"
+OPTIONS: tuple[dict[str, Any], ...] = (
+    {"sampling": "step"},
+    {"sampling": "sandwich"},
+    {"entangled": False},
+    {"factor": "matrix"},
+)
+"""Other ways to make the supernet, for `--options`."""
 Key = tuple[str, int]
 """A task and a seed."""
 
@@ -60,7 +68,8 @@ class Controls:
             mutants=args.population // 2,
             crossovers=args.population // 2,
         )
-        self.backbone = from_mapping(Backbone, _plain(preset("backbone", args.backbone)), "backbone")
+        weights = {"weights": args.weights} if args.weights else {}
+        self.backbone = from_mapping(Backbone, _plain(preset("backbone", args.backbone)) | weights, "backbone")
         self.tasks = {name: read_task(preset("task", name)) for name in args.tasks}
         self.keys: list[Key] = [(task, seed) for task in args.tasks for seed in args.seeds]
 
@@ -87,9 +96,14 @@ class Controls:
         everything = dataclasses.replace(self.search, config="LLLVV")
         first: dict[str, dict[Key, Run]] = {
             SEARCH: {key: self.run("glora", self.search, key) for key in self.keys},
-            RANDOM_SEARCH: {key: self.run("glora", chance, key) for key in self.keys},
-            "all supports, largest": {key: self.run("glora", everything, key) for key in self.keys},
+            "random search, equal evaluations, winner retrained": {
+                key: self.run("glora", chance, key) for key in self.keys
+            },
+            "all supports, no search": {key: self.run("glora", everything, key) for key in self.keys},
         }
+        for fields in OPTIONS if self.args.options else ():
+            other, name = dataclasses.replace(self.search, **fields), ", ".join(f"{k}={v}" for k, v in fields.items())
+            first[f"evolutionary search, {name}"] = {key: self.run("glora", other, key) for key in self.keys}
         done = {row: self._done(runs) for row, runs in first.items()}
         for row, runs in self._from_winners(done[SEARCH]).items():
             done[row] = self._done(runs)
@@ -174,3 +188,95 @@ def _plain(node: Any) -> dict[str, Any]:
     values = OmegaConf.to_container(node, resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
+
+
+def table(rows: dict[str, dict[Key, Record]], keys: list[Key]) -> list[str]:
+    """Return the rows as Markdown, test accuracies in percent, beside their difference from the search."""
+    tasks = list(dict.fromkeys(task for task, _ in keys))
+    shown = {row: {key: record.scores["test"] for key, record in done.items()} for row, done in rows.items()}
+    inherited = {key: record.scores["inherited/test"] for key, record in rows[SEARCH].items()}
+    shown = {SEARCH: shown.pop(SEARCH), INHERITED: inherited, **shown}
+    lines = ["| | parameters | " + " | ".join(tasks) + " | mean | minus the search |"]
+    lines.append("|---|--:|" + "--:|" * (len(tasks) + 2))
+    for row, scores in shown.items():
+        sizes = [trainable(record) for record in rows[SEARCH if row == INHERITED else row].values()]
+        by_task = [interval([scores[key] for key in keys if key[0] == task and key in scores]) for task in tasks]
+        mean, difference = interval(by_seed(scores, keys)), interval(by_seed(scores, keys, shown[SEARCH]))
+        cells = [f"{np.mean(sizes):,.0f}" if sizes else "", *by_task, mean, "" if row == SEARCH else difference]
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    return lines
+
+
+def by_seed(scores: dict[Key, float], keys: list[Key], base: dict[Key, float] | None = None) -> list[float]:
+    """Return the mean over tasks for each seed that has all of them, less that of `base`, if there is one."""
+    means = []
+    for seed in dict.fromkeys(seed for _, seed in keys):
+        own = [key for key in keys if key[1] == seed]
+        if all(key in scores and (base is None or key in base) for key in own):
+            means.append(float(np.mean([scores[key] - (base[key] if base else 0) for key in own])))
+    return means
+
+
+def interval(values: list[float]) -> str:
+    """Return the mean in percent and half its 95 % interval; blank without values."""
+    if not values:
+        return ""
+    half = half_width(100 * np.array(values))
+    return f"{100 * np.mean(values):.1f}" + ("" if half is None else f" ± {half:.1f}")
+
+
+def report(controls: Controls, rows: dict[str, dict[Key, Record]], taus: dict[str, tuple[float, int]]) -> str:
+    """Return the page."""
+    args, search = controls.args, controls.search
+    seen = next(iter(rows[SEARCH].values()))
+    evaluations = search.population * (search.generations + 1)
+    text = [
+        "# What GLoRA's search buys",
+        f"Backbone {args.backbone}, rank {args.rank}, seeds {', '.join(map(str, args.seeds))}; test accuracy in percent, "
+        "95 % t intervals over seeds; the last column is paired by seed. Every row is trained on train + val "
+        f"for {args.epochs} epochs, unless it says otherwise. A search trains a supernet on train for "
+        f"{args.supernet_epochs} epochs and scores {evaluations} subnets on val.",
+        f"{seen.provenance['device']}, {seen.run['recipe']['precision']}, torch {seen.provenance['versions']['torch']}.",
+        "\n".join(table(rows, controls.keys)),
+        "## Does the supernet rank subnets?",
+        "Kendall's tau-b between the accuracy of random subnets on val with inherited weights and their test accuracy "
+        f"trained alone, seed {args.seeds[0]}.",
+        "\n".join(
+            ["| task | tau | subnets |", "|---|--:|--:|"] + [f"| {k} | {t:.2f} | {n} |" for k, (t, n) in taus.items()]
+        ),
+        f"    {shlex.join(['python', 'scripts/glora_controls.py', *sys.argv[1:]])}",
+    ]
+    return "\n\n".join(text) + "\n"
+
+
+def main() -> None:
+    """Run what is missing and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbone", default="vit_pico")
+    parser.add_argument("--weights", help="of the backbone, where its preset does not have them")
+    parser.add_argument("--tasks", nargs="+", default=[c.name for c in choices("task") if c.name.startswith("mini_")])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--rank", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--supernet-epochs", type=int, default=100)
+    parser.add_argument("--generations", type=int, default=20)
+    parser.add_argument("--population", type=int, default=50)
+    parser.add_argument("--subnets", type=int, default=30)
+    parser.add_argument("--options", action="store_true", help="also compare other ways to make the supernet")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "visionpeft")
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--out", type=Path, default=Path("docs/results/glora.md"))
+    controls = Controls(parser.parse_args())
+    rows = controls.rows()
+    if not rows[SEARCH]:
+        sys.exit("no search succeeded; the messages above say why")
+    page = report(controls, rows, controls.correlations(rows[SEARCH]))
+    controls.args.out.parent.mkdir(parents=True, exist_ok=True)
+    controls.args.out.write_text(page)
+    print(page)
+
+
+if __name__ == "__main__":
+    main()
