@@ -15,7 +15,12 @@ from visionpeft.data.target import held_out
 from visionpeft.data.task import Source, Task, load
 from visionpeft.data.unfinished import Listener
 
-STATES = {"confirmed": "confirmed", "unknown": "not yet confirmed", "contradicts": "CONTRADICTS"}
+STATES = {
+    "confirmed": "confirmed",
+    "unknown": "not yet confirmed",
+    "keys assumed": "keys assumed, not yet confirmed",
+    "contradicts": "CONTRADICTS",
+}
 SHOWN = 12
 """Digits of a digest in the table; the file has all."""
 COLUMNS = ["task", "source", "split", "size", "keys", "order", "labels", "images", "state"]
@@ -60,6 +65,7 @@ def examine(task: Task, source: Source, root: Path | None, listener: Listener) -
         DataError: a list or a file is bad.
     """
     splits = {name: load(task, source, root, name) for name in ("train", "val")}
+    load(task, source, root, "trainval")  # refuses an image that is in both
     tests, absent = held_out(task, source, root)
     sizes: dict[str, int | None] = dict(task.sizes)
     for test in tests:

@@ -212,5 +212,5 @@ def _report(findings: list[Finding]) -> None:
     path = Path(os.environ.get("VISIONPEFT_RUNS") or "runs").expanduser() / "digests.csv"
     write(findings, path)
     remark(f"the digests in full: {path}")
-    if any(finding.state == "unknown" for finding in findings):
+    if any(finding.state in ("unknown", "keys assumed") for finding in findings):
         remark("nobody has confirmed all of these digests yet; to help, open an issue with that file")

@@ -18,7 +18,7 @@ from .spec import Options, Run
 
 HARNESS = 1
 """Raised when a change to training or evaluation can move a number; part of a run's id, like the pixels' version."""
-PLACES = ("names", "path", "lists", "seed")
+PLACES = ("names", "path", "lists", "seed", "repo", "revision")
 """Fields of sources that say where data is or which sample, not what it is; digests and data.sample say that."""
 
 
@@ -95,6 +95,7 @@ class _Planner:
         try:
             view(run.backbone, run.recipe, upright=False)
             data, absent = self._lists(run.task, source)
+            _check_selection(run, data["splits"]["val"])
         except DataError as error:
             self.problems.append(str(error))
             return None
@@ -139,6 +140,8 @@ class _Planner:
         if key not in self._data:
             learnt = {name: load(task, source, self.options.data, name) for name in ("train", "val")}
             splits = {name: _contents(split, task.sizes.get(name)) for name, split in learnt.items()}
+            load(task, source, self.options.data, "trainval")  # an image in both shows now, not in every run
+            splits["val"] |= _overlap(learnt["val"], learnt["train"])
             tests, absent = held_out(task, source, self.options.data)
             for test in tests:
                 for name, own in test.columns.items():
@@ -193,6 +196,21 @@ def _contents(split: Split, expected: int | None) -> dict[str, Any]:
     return {"size": len(split), "expected": expected, "digest": split.digest, "order": split.order, **repeated}
 
 
+def _overlap(val: Split, train: Split) -> dict[str, int]:
+    """Return how many validation images are trained on, if any are: with one shot all of them."""
+    count = len(set(val.keys) & set(train.keys))
+    return {"of_train": count} if count else {}
+
+
+def _check_selection(run: Run, val: dict[str, Any]) -> None:
+    """Refuse to choose the best epoch by training images alone."""
+    if run.recipe.select == "best_val" and val.get("of_train") == val["size"]:
+        raise DataError(
+            f"{run.task.suite} task {run.task.name}: all {val['size']} validation images are training images, so "
+            "select=best_val would choose the epoch by training accuracy; use select=last, or a source with others"
+        )
+
+
 def _reading(source: Source) -> dict[str, Any]:
     """Return a source's name and how it was told to show its images."""
     fields = dataclasses.asdict(source)  # type: ignore[call-overload]
@@ -202,5 +220,7 @@ def _reading(source: Source) -> dict[str, Any]:
 def _targets(run: Run) -> dict[str, Any]:
     """Return what a record says of a task's targets, and of pretraining that overlaps with the task, if anything."""
     said: dict[str, Any] = {"targets": columns(run.task)} if run.task.targets else {}
+    same = [f"test/{name}" for target in run.task.targets if not target.shifted for name in target.columns]
+    said |= {"in_domain": same} if same else {}
     seen = sorted(set(run.task.seen_by) & pretraining(run.backbone))
     return said | ({"seen": seen} if seen else {})

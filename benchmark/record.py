@@ -20,6 +20,7 @@ BESIDE = (
     ("task", "group_tasks"),
     ("task", "suite_tasks"),
     ("task", "targets"),
+    ("task", "in_domain"),
     ("task", "seen"),
     ("backbone", "name"),
     ("data", "flavour"),
@@ -39,8 +40,9 @@ class Record:
         run: what was asked, resolved: {"task", "method", "recipe", "backbone", "data", "seed"} (see below).
             task: {name, suite, group, num_classes, group_tasks, suite_tasks}; the last two say how many tasks a
                 complete group and a complete suite have. With several test sets also targets, {column: number of
-                classes its logits are restricted to, or null}, those that are absent among them; and seen, the
-                pretraining sets of the backbone that overlap with the task, if there are any.
+                classes its logits are restricted to, or null}, those that are absent among them; in_domain,
+                the columns that are no other domain than what was learnt from; and seen, the pretraining sets of the
+                backbone that overlap with the task; both only if there are any.
             method: {name, target, version, fields}; name is the yaml's stem.
             recipe: all fields of the recipe, among them select ("last" | "best_val") and train_on.
             backbone: {name, model, weights_sha256, img_size, mean, std, interpolation, resize, jpeg}.
@@ -48,9 +50,9 @@ class Record:
                 (key, label), reading how the source was told to show its images; repeated, where there are any, counts
                 lines of a list that name an image again. Also sample, the number of the training set where a source
                 has several, and by_seed where the run's seed chooses it; flavour, what tables call the images;
-                confirmed, {split: "confirmed" | "unknown"}, whether an official source's digests are all known and
-                agree. With several test sets their splits are "test/<column>", with {source, reading} of their own,
-                and classes where restricted.
+                exported, true for NOAH's JPEG export; confirmed, {split: "confirmed" | "unknown" | "keys assumed"},
+                whether an official source's digests are all known and agree. With several test sets their splits are
+                "test/<column>", with {source, reading} of their own, and classes where restricted.
             per_task: on what published per-task settings were chosen, if they were used ("test", "val200"), else "".
             versions: of what can move a number outside the method: {harness, pixels}.
         label: the row's name in tables: the method's name and the settings that differ from its yaml.
@@ -58,6 +60,8 @@ class Record:
         absent: {"test/<column>": why}: test sets that were not there.
         images: {"trainval" | "test": sha256 over the encoded images in order}: equal digests, equal images; also "val"
             where validation images are none of the others.
+        shared: {"test": n}: how many test images are training images too, byte for byte, under whatever names; the
+            official splits of some data sets have such images.
         scores: {split: top-1 accuracy in [0, 1]}, such as {"test": 0.93}; "val" where the rule used it. With several
             test sets, one for each: {"test/a": 0.12, "test/a_200": 0.31}. A further model that a method handed over
             comes with its name before: {"inherited/test": 0.91}.
@@ -79,6 +83,7 @@ class Record:
     settled: dict[str, Any] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
+    shared: dict[str, int] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     params: dict[str, int | None] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import platform
-import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +25,7 @@ from .cost import SAMPLE, Meter, flops, merged, parameters, throughput
 from .device import autocast, pick_device, settle_numerics
 from .loop import Diverged
 from .plan import Planned
+from .provenance import provenance
 from .record import Record
 from .score import Held, score
 from .spec import Options, Run
@@ -50,9 +45,9 @@ def execute(
     """Train, score the test images once, and write the record."""
     run, store, device, start = planned.run, Store(options.runs), pick_device(options.device), time.perf_counter()
     settle_numerics(device)
-    splits, tests, images = open_splits(planned, options, device, on_decode)  # all, so that a bad file shows now
+    opened = open_splits(planned, options, device, on_decode)  # all, so that a bad file shows now
     job = TrainingJob(
-        *(run, splits, store.workspace(planned.stem)),
+        *(run, opened.splits, store.workspace(planned.stem)),
         originals=originals(run, options),
         on_epoch=on_epoch,
         on_progress=on_progress,
@@ -61,12 +56,7 @@ def execute(
     try:
         with Meter(device)() as meter:
             settled, model = run.method.train(job)
-        found = score(model, tests, job.precision)  # test data is read here alone; a job never sees it
-        scores = dict(found.accuracies)
-        for name, other in job.variants.items():  # figures beside the result, never in its place
-            scores |= {f"{name}/{test}": value for test, value in score(other, tests, job.precision).accuracies.items()}
-        if run.recipe.train_on == "train":
-            scores["val"] = job.validate(model).accuracy
+        scores, predicted = scored(job, model, opened.tests)
         seen = observed(job, model, meter)
     except (*OutOfMemory, Diverged, RuntimeError) as error:
         record = failure(planned, job, error)
@@ -77,22 +67,51 @@ def execute(
         **planned.asked,
         status="ok",
         settled={} if settled == run.method else dataclasses.asdict(settled),
-        images=images,
+        images=opened.images,
+        shared=opened.shared,
         scores=scores,
         **seen,
-        predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(found.predicted))},
+        predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(predicted))},
     )
-    path = store.write(record, found.predicted)
+    path = store.write(record, predicted)
     if options.save:
         save(path.with_suffix(".adapter"), run, settled, model)
     shutil.rmtree(store.workspace(planned.stem), ignore_errors=True)
     return record
 
 
+def scored(job: TrainingJob, model: nn.Module, tests: list[Held]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Return accuracies and predicted classes; test data is read here alone, and a job never sees it."""
+    found = score(model, tests, job.precision)
+    scores = dict(found.accuracies)
+    for name, other in job.variants.items():  # figures beside the result, never in its place
+        scores |= {f"{name}/{test}": value for test, value in score(other, tests, job.precision).accuracies.items()}
+    if job.run.recipe.train_on == "train":
+        scores["val"] = job.validate(model).accuracy
+    return scores, found.predicted
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The decoded images of a run.
+
+    Attributes:
+        splits: what a job may read.
+        tests: what it may not.
+        images: digests of the encoded images.
+        shared: for each column that has some, how many of its test images are training images too, byte for byte.
+    """
+
+    splits: dict[str, Batches]
+    tests: list[Held]
+    images: dict[str, str]
+    shared: dict[str, int]
+
+
 def open_splits(
     planned: Planned, options: Options, device: torch.device, on_decode: Callable[[int, int], None]
-) -> tuple[dict[str, Batches], list[Held], dict[str, str]]:
-    """Return a job's decoded splits, the decoded test sets, and the digests of the encoded images they come from."""
+) -> Opened:
+    """Return a run's images, decoded."""
     run = planned.run
     backbone, source = resolve(run.backbone), find(run.task, options.data, options.source)
     mean, std, shown = backbone.mean, backbone.std, preprocessing(backbone)
@@ -101,23 +120,26 @@ def open_splits(
     found = pixels(whole, shown, options.cache, on_decode)
     insist(run.task, source, "trainval", whole, found.digest)
     splits = {"trainval": Batches(found.array, whole.labels, mean, std, device)}
-    tests, images, learnt = [], {"trainval": found.digest}, found.array
+    tests, images, learnt = [], {"trainval": found.digest}, found
+    shared: dict[str, int] = {}
     for name in ("train", "val"):
         split = load(run.task, source, options.data, name)
         part = places(split, whole)
         if part is None:  # validation images that are never trained on
             found = pixels(split, shown, options.cache, on_decode)
             images[name] = found.digest
-        splits[name] = Batches(found.array if part is None else learnt[part], split.labels, mean, std, device)
+        splits[name] = Batches(found.array if part is None else learnt.array[part], split.labels, mean, std, device)
     for one in held_out(run.task, source, options.data)[0]:
         found = pixels(one.split, shown, options.cache, on_decode, small=True)
         insist(run.task, one.source, "test", one.split, found.digest)
         batches = Batches(found.array, one.split.labels, mean, std, device)
         tests.append(Held(batches.enlarged(shown.size, shown.interpolation), one.columns))
         images |= dict.fromkeys(one.columns, found.digest)
+        if same := int(np.isin(found.each, learnt.each).sum()):
+            shared |= dict.fromkeys(one.columns, same)
     if {"train", "val", *images} - {"trainval"} != set(planned.resolved["data"]["splits"]):
         raise DataError("test sets have come or gone since this run was planned; give the command again")
-    return splits, tests, images
+    return Opened(splits, tests, images, shared)
 
 
 def places(part: Split, whole: Split) -> slice | np.ndarray | None:
@@ -135,7 +157,7 @@ def originals(run: Run, options: Options) -> dict[str, Split]:
     if not run.recipe.crop:
         return {}
     source = find(run.task, options.data, options.source)
-    return {name: load(run.task, source, options.data, name) for name in ("train", "trainval")}
+    return {name: load(run.task, source, options.data, name) for name in ("train", "val", "trainval")}
 
 
 def failure(planned: Planned, job: TrainingJob, error: BaseException) -> Record:
@@ -201,48 +223,3 @@ def costs(job: TrainingJob, model: nn.Module) -> tuple[dict[str, Any], dict[str,
         cost["images_per_second_merged"] = throughput(copy, x, context)
         cost["merge_error"] = error
     return params, cost
-
-
-def provenance(run: Run, job: TrainingJob) -> dict[str, Any]:
-    """Return where a record comes from: versions, commit, device, time, the line that repeats it."""
-    device = job.device
-    return {
-        "versions": {name: _version(name) for name in ("visionpeft", "torch", "timm", "numpy", "pillow")},
-        "python": platform.python_version(),
-        **_commit(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {_cpu()}",
-        "threads": torch.get_num_threads(),
-        "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "compiled": job.compiled,
-        "command": shlex.join(["python", "-m", "visionpeft.benchmark", *run.overrides]),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return None
-
-
-@lru_cache(maxsize=1)
-def _commit() -> dict[str, Any]:
-    """Return the checkout's commit and whether it had changes; nothing if there is no checkout."""
-    folder = Path(__file__).resolve().parent
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "dirty": None}
-
-
-@lru_cache(maxsize=1)
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

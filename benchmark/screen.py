@@ -60,6 +60,8 @@ class Screen:
             scores = {name: value for name, value in record.scores.items() if name.startswith("test")}
             text = ", ".join(f"{name.removeprefix('test/')} {100 * value:.2f}" for name, value in scores.items())
             self.say(f"{record.stem}: {text} % ({seconds:.0f} s)")
+            for name, count in record.shared.items():
+                self.say(f"note: {count} images of {name} are training images too, byte for byte; the tables mark it")
         else:
             self.say(f"{record.stem}: {record.status}, {record.error}")
 

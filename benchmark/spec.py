@@ -139,7 +139,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Options:
-    """How and where runs are executed; none of it can move a number by more than rounding.
+    """How and where runs are executed. Beyond rounding only the data can move a number, and records say what it was.
 
     Attributes:
         data: folder that holds the data sets, or None.

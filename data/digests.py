@@ -76,7 +76,8 @@ class Verdict:
     """Whether a split is what it should be.
 
     Attributes:
-        state: "confirmed" (everything is known and agrees), "unknown" (nothing disagrees) or "contradicts".
+        state: "confirmed" (everything is known and agrees), "unknown" (nothing disagrees), "keys assumed" (nothing
+            does, but positions are all that the examples are called by) or "contradicts".
         what, expected, found: the first digest that disagrees.
     """
 
@@ -104,15 +105,18 @@ def confirm(task: Task, name: str, split: Split, images: str = "") -> Verdict:
     if known is None:
         return Verdict("unknown")
     found = Digests.of(split, images)
-    names = BY_POSITION if POSITION.fullmatch(split.keys[0]) else [f.name for f in dataclasses.fields(Digests)]
+    nameless = POSITION.fullmatch(split.keys[0])
+    names = BY_POSITION if nameless else [f.name for f in dataclasses.fields(Digests)]
     for what in names:
         if known[what] and found[what] and known[what] != found[what]:
             return Verdict("contradicts", what, known[what], found[what])
-    return Verdict("confirmed" if all(known[what] for what in names) else "unknown")
+    if all(known[what] for what in names):
+        return Verdict("confirmed")
+    return Verdict("keys assumed" if nameless else "unknown")
 
 
 def insist(task: Task, source: Source, name: str, split: Split, images: str = "") -> str:
-    """Return "confirmed" or "unknown" of a split that an official source gave; other arguments as for `confirm`.
+    """Return the state of a split that an official source gave; the other arguments are as for `confirm`.
 
     Raises:
         DataError: it contradicts what is known; the message has the expected and the found digest.

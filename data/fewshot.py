@@ -14,6 +14,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -85,10 +86,12 @@ class FewShot(Source):
         if absent := [name for name in self._needed() if not (folder / name).is_file()]:
             own = "; write one, lines `path label`, with all training images" if self.lists == "own-sample" else ""
             return f"{folder} has no {absent[0]}{own}"
-        return None
+        if empty := [name for name in self._needed() if next(parse(folder / name), None) is None]:
+            return f"{folder / empty[0]} is empty"
+        return place.lacking(root, self._listed(root))
 
     def delivery(self, root: Path) -> Delivery:  # noqa: D102
-        return DATA_SETS[self.dataset].delivery(root, lambda: self.missing(root))
+        return DATA_SETS[self.dataset].delivery(root, lambda: self.missing(root), self._listed(root))
 
     def split(self, root: Path | None, name: str) -> Split:  # noqa: D102
         if name == "test":
@@ -110,6 +113,15 @@ class FewShot(Source):
     def _needed(self) -> tuple[str, ...]:
         test = DATA_SETS[self.dataset].test
         return self._training(), test, *(("val_meta.list",) if self.lists == "noah-full-val" else ())
+
+    def _listed(self, root: Path) -> list[str]:
+        """Return the first training and the first test image: where both are, the others should be."""
+        place = DATA_SETS[self.dataset]
+        folder = place.annotations(root)
+        if folder is None:
+            return [place.known] if place.known else []
+        lists = [folder / name for name in (self._training(), "test_meta.list")]  # ImageNet has no such list of tests
+        return [entry.key for path in lists if path.is_file() for entry in islice(parse(path), 1)]
 
     def _read(self, root: Path | None, name: str) -> list[Entry]:
         if root is None or (reason := self.missing(root)):
@@ -133,7 +145,7 @@ class FewShot(Source):
 
     def _split(self, root: Path | None, entries: Sequence[Entry]) -> Split:
         assert root is not None
-        folder = DATA_SETS[self.dataset].pictures(root, entries[0].key if entries else "")
+        folder = DATA_SETS[self.dataset].pictures(root, self._listed(root))
         assert folder is not None
         files = files_below(folder, [(entry.place, entry.key) for entry in entries])
         return Split(

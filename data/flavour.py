@@ -30,7 +30,7 @@ SUBSAMPLED = 2
 
 
 def described(task: Task, source: Source, splits: Mapping[str, Split]) -> dict[str, Any]:
-    """Return {"flavour": how the images are to be called in tables} and, for official sources, what is confirmed.
+    """Return {"flavour": how tables call the images}, for official sources what is confirmed, for NOAH's that they are.
 
     Of training sets other than VTAB's nothing is known; the test images tell whose they are.
 
@@ -47,7 +47,7 @@ def described(task: Task, source: Source, splits: Mapping[str, Split]) -> dict[s
         judged = {state for name, state in states.items() if name == "test" or not source.sample}
         return {"flavour": OFFICIAL if judged == {"confirmed"} else UNCONFIRMED, "confirmed": states}
     if all(_exported(split) for split in splits.values()):
-        return {"flavour": NOAH}
+        return {"flavour": NOAH, "exported": True}  # names and labels may be those of a better copy
     own = f" {splits['train'].digest[:8]}" if isinstance(source, ListFolder) else ""
     return {"flavour": source.name + own}
 

@@ -6,6 +6,7 @@ Anyone may have put anything there, so whatever is known of a task's splits is c
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 from bisect import bisect_right
@@ -18,7 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .official import DataSet, Examples, as_published, pick, text_of
+from .official import DataSet, Examples, as_published, pick, position, text_of
 from .order import Key
 from .task import DataError, Source, Split
 
@@ -56,14 +57,6 @@ class Hub(Source):
     replicate: int = 0
 
     @property
-    def sample(self) -> int:  # noqa: D102
-        return self.replicate
-
-    @property
-    def variant(self) -> str:  # noqa: D102
-        return f"replicate={self.replicate}" if self.replicate else ""
-
-    @property
     def on_request(self) -> bool:  # noqa: D102
         return True
 
@@ -76,9 +69,11 @@ class Hub(Source):
             raise DataError(f"source hub: {reason}")
         files = self._files()
         if set(CUT.values()) <= set(files):
-            return self._cut(files[CUT[name]], name)
-        split, start, stop = self.dataset.part(name, self.replicate)
-        return pick(self._examples(files, split), split, start, stop, self.dataset.counts[split])
+            found = self._cut(files[CUT[name]], name)
+        else:
+            split, start, stop = self.dataset.part(name, self.replicate)
+            found = pick(self._examples(files, split), split, start, stop, self.dataset.counts[split])
+        return dataclasses.replace(found, content=self.image)
 
     def _files(self) -> dict[str, list[Path]]:
         """Return the parquet files by split, downloading what is not there."""
@@ -120,9 +115,7 @@ class Hub(Source):
             raise DataError(f"{self.repo} has {len(rows)} rows in {CUT[name]}, expected {stop - start}")
         labels = self._labels(rows)
         keys = self._keys(rows, labels)
-        texts = (
-            [f"{split}[{start + i}]" for i in range(len(rows))] if keys is None else [text_of(split, k) for k in keys]
-        )
+        texts = [position(split, i) for i in range(start, stop)] if keys is None else [text_of(split, k) for k in keys]
         return Split(tuple(texts), labels, lambda i: self._read(rows, i), tuple(files))
 
     def _examples(self, files: dict[str, list[Path]], split: str) -> Examples:
@@ -155,14 +148,17 @@ class Hub(Source):
         names = rows.column(column, optional=True)
         if any(not isinstance(name, str) for name in names) or len(set(names)) < len(rows):
             return None
-        keys = []
+        keys: list[Key] = []
         for name, label in zip(names, labels.tolist(), strict=True):
             path = PurePosixPath(name.replace("\\", "/"))
             features = {"filename": path.name, "file_name": path.name, "image/file_name": path.name, "label": label}
             try:
-                keys.append(self.dataset.key(features | {"name": path.stem}, -1))
+                key = self.dataset.key(features | {"name": path.stem})
             except KeyError:  # tensorflow-datasets names these examples by something else
                 return None
+            if key is None:
+                return None
+            keys.append(key)
         return keys
 
     def _read(self, rows: Rows, i: int) -> bytes | np.ndarray:

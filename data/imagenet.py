@@ -23,7 +23,7 @@ LIST = "val_meta.list"
 
 def _shifted(lists: str, names: tuple[str, ...], proof: str = "", archive: Remote | None = None) -> DataSet:
     archives = (archive,) if archive else ()
-    return DataSet(lists, names, (".",), proof, archives, suite="domain-generalization", test=LIST)
+    return DataSet(lists, names, (".",), proof, archives=archives, suite="domain-generalization", test=LIST)
 
 
 TEST_SETS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class DataSet:
         names: that folder's and its images' names in common copies: NOAH's, CoOp's, torchvision's.
         images: folders that the lists' paths may be relative to.
         proof: a folder or file that is among the images.
+        known: the first image of the published test list, looked for while there are no lists.
         archives: the images as their owners serve them.
         by_hand: what a person must do to have the images.
         suite: the parent of its folder in NOAH's repository.
@@ -42,6 +43,7 @@ class DataSet:
     names: tuple[str, ...]
     images: tuple[str, ...] = ("images",)
     proof: str = ""
+    known: str = ""
     archives: tuple[Remote, ...] = ()
     by_hand: str = f"how to get the images: {GUIDE}"
     suite: str = "few-shot"
@@ -54,23 +56,24 @@ class DataSet:
             rows = [row for row in csv.DictReader(file) if row["path"].startswith(top)]
         return tuple(_list(row["path"], top, f"sha256:{row['sha256']}", int(row["size"])) for row in rows)
 
-    def delivery(self, root: Path, lacking: Callable[[], str | None] | None = None) -> Delivery:
-        """Return what is to be downloaded, `lacking` telling whether all is there."""
+    def delivery(self, root: Path, lacking: Callable[[], str | None], listed: Sequence[str] = ()) -> Delivery:
+        """Return what is to be downloaded, `lacking` telling whether all is there; for `listed` see `pictures`."""
         lists = () if self.annotations(root) else self.remotes()
-        images = () if self.pictures(root) else self.archives
+        images = () if self.pictures(root, listed) else self.archives
         terms = f"lists: MIT, {PAGE}; images: their owners', see {GUIDE}"
         home = root.expanduser() / self.suite / self.names[0]
-        return Delivery(home, lists + images, lacking or (lambda: self.lacking(root)), terms, self.by_hand)
+        return Delivery(home, lists + images, lacking, terms, self.by_hand)
 
-    def lacking(self, root: Path) -> str | None:
-        """Return None if there are lists and a folder with images, else what is missing."""
+    def lacking(self, root: Path, listed: Sequence[str] = ()) -> str | None:
+        """Return None if there are lists and a folder with images, `listed` among them, else what is missing."""
         if self.annotations(root) is None:
             page = PAGE.replace("few-shot", self.suite)
             where = f"`make data` gets them from {page}/{self.lists}"
             return f"no {self.names[0]}/annotations with NOAH's lists in {root}; {where}"
-        if self.pictures(root) is None:
+        if self.pictures(root, listed) is None:
             how = "`make data` gets them" if self.archives else self.by_hand
-            return f"no {self.names[0]}/{self.proof or self.images[0]} with the images in {root}; {how}"
+            among = f", among them {' and '.join(listed)}" if listed else ""
+            return f"no {self.names[0]}/{self.proof or self.images[0]} with the images in {root}{among}; {how}"
         return None
 
     def annotations(self, root: Path) -> Path | None:
@@ -78,10 +81,12 @@ class DataSet:
         found = (folder / "annotations" for folder in self._homes(root))
         return next((folder for folder in found if (folder / self.test).is_file()), None)
 
-    def pictures(self, root: Path, image: str = "") -> Path | None:
-        """Return the folder that the lists' paths are relative to; of several, the first that has `image`."""
-        there = self.folders(root)
-        return next((folder for folder in there if image and (folder / image).is_file()), next(iter(there), None))
+    def pictures(self, root: Path, listed: Sequence[str] = ()) -> Path | None:
+        """Return the folder that the lists' paths are relative to: the first that has all of the `listed` images.
+
+        A folder of the right name is not enough: a VTAB-1k copy has one too, with a part of the images.
+        """
+        return next((one for one in self.folders(root) if all((one / image).is_file() for image in listed)), None)
 
     def folders(self, root: Path) -> list[Path]:
         """Return the folders that may hold the images."""
@@ -101,6 +106,7 @@ DATA_SETS = {
         "fgvc-aircraft",
         ("fgvc_aircraft", "fgvc-aircraft", "fgvc-aircraft-2013b", "aircraft"),
         ("images", "data/images", "fgvc-aircraft-2013b/data/images"),
+        known="1514522.jpg",
         archives=(
             Remote(
                 ("https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz",),
@@ -114,6 +120,7 @@ DATA_SETS = {
         "food101",
         ("food-101", "food101"),
         ("images", "food-101/images"),
+        known="apple_pie/1214326.jpg",
         archives=(
             Remote(
                 ("https://data.vision.ee.ethz.ch/cvl/food-101.tar.gz",),
@@ -127,12 +134,14 @@ DATA_SETS = {
         "oxford-flowers102",
         ("oxford_flowers", "oxford-flowers102", "oxford_flowers102", "flowers-102", "flowers102"),
         ("images", "jpg"),
+        known="image_00172.jpg",
         archives=Flowers102.remotes[:1],
     ),
     "pets": DataSet(
         "oxford-pets",
         ("oxford_pets", "oxford-pets", "oxford_iiit_pet", "oxford-iiit-pet", "pets"),
         ("images", "oxford-iiit-pet/images"),
+        known="Abyssinian_201.jpg",
         archives=Pets.remotes[:1],
     ),
     "cars": DataSet(

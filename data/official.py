@@ -8,6 +8,7 @@ they give the same examples in the same order with the same digests.
 from __future__ import annotations
 
 import io
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,12 +112,14 @@ class DataSet(ABC):
         """
 
     @abstractmethod
-    def key(self, features: Mapping[str, Any], index: int) -> Key:
+    def key(self, features: Mapping[str, Any]) -> Key | None:
         """Return the key of an example as tensorflow-datasets serves it.
 
         Args:
             features: without the image.
-            index: its number in the owners' order, for data sets whose keys are numbers; -1 if that is not known.
+
+        Returns:
+            The key; None if the example does not say it, as in older versions of data sets whose keys are numbers.
         """
 
     @abstractmethod
@@ -169,10 +172,11 @@ def ordered(examples: Examples, split: str, expected: int) -> np.ndarray:
         DataError: the split has not the number of examples that slices of it were defined for.
     """
     if len(examples.keys) != expected:
-        where = f" in {examples.files[0].parent}" if examples.files else ""
+        where = f" in {os.path.commonpath([path.parent for path in examples.files])}" if examples.files else ""
         raise DataError(
             f"split {split} has {len(examples.keys)} examples{where}, expected {expected}: with others, the official "
-            "order is another; get the complete data set, or read a copy in the vtab-1k layout with source=folder"
+            "order is another; get the data set as it is published, no more and no less, or read a copy in the vtab-1k "
+            "layout with source=folder"
         )
     return official_order(split, examples.keys)
 
@@ -196,6 +200,11 @@ def taken(examples: Examples, split: str, chosen: np.ndarray) -> Split:
 def text_of(split: str, key: Key) -> str:
     """Return a key that is unique over all splits."""
     return f"{split}/{key.decode() if isinstance(key, bytes) else key}"
+
+
+def position(split: str, place: int) -> str:
+    """Return what an example is called of which only the place in the official order is known, or assumed."""
+    return f"{split}[{place}]"
 
 
 def as_published(dataset: DataSet, image: bytes) -> bytes | np.ndarray:

@@ -33,14 +33,6 @@ class Original(Source):
     dataset: DataSet
     replicate: int = 0
 
-    @property
-    def sample(self) -> int:  # noqa: D102
-        return self.replicate
-
-    @property
-    def variant(self) -> str:  # noqa: D102
-        return f"replicate={self.replicate}" if self.replicate else ""
-
     def missing(self, root: Path | None) -> str | None:  # noqa: D102
         if root is None:
             return "give the folder that holds the data sets with DATA=... or VISIONPEFT_DATA"

@@ -40,10 +40,12 @@ class Pixels:
         array: uint8, shape (n, size, size, 3); a read-only memory map where the images come from files. Where it was
             allowed, small images are as they were before they were enlarged.
         digest: sha256 over the encoded images in order: equal digests mean equal images.
+        each: the first 64 bits of every image's own sha256, to find an image that two splits share, whatever its name.
     """
 
     array: np.ndarray
     digest: str
+    each: np.ndarray
 
 
 def pixels(
@@ -71,7 +73,7 @@ def pixels(
     shape = Shape(len(split), preprocessing, split.upright)
     if not split.files and preprocessing.keeps(split.read(0)):
         array = np.stack([np.asarray(split.read(i)) for i in range(len(split))])
-        return Pixels(array, _digest([hashlib.sha256(_raw(split, i)).digest() for i in range(len(split))]))
+        return Pixels(array, *_digest([hashlib.sha256(_raw(split, i)).digest() for i in range(len(split))]))
     cache = cache.expanduser()
     entry = cache / "index" / f"{_fingerprint(split, shape, small)}.json" if split.files else None
     if entry and (known := _known(cache, entry, shape)):
@@ -107,12 +109,16 @@ def images_digest(split: Split) -> str:
     Raises:
         DataError: images that cannot be read; the message names up to ten.
     """
+    return _digests(split)[0]
+
+
+def _digests(split: Split) -> tuple[str, np.ndarray]:
     return _digest(list(_each(lambda i: hashlib.sha256(_raw(split, i)).digest(), split)))
 
 
 def _settled(split: Split, shape: Shape, cache: Path, entry: Path | None, progress: Progress) -> Pixels:
     """Return the pixels named by the images' content, decoding them if nobody has, and note the short way to them."""
-    digest = images_digest(split)
+    digest, each = _digests(split)
     key = hashlib.sha256(f"{digest} {shape.text}".encode()).hexdigest()[:32]
     with room(cache):
         for folder in (cache / "index", cache / "locks"):
@@ -124,21 +130,23 @@ def _settled(split: Split, shape: Shape, cache: Path, entry: Path | None, progre
                 build(cache, key, shape, _decoded(split, shape, progress))
                 array = open_array(cache, key, shape)
             if entry:
+                noted = {"key": key, "digest": digest, "size": shape.preprocessing.size, "each": each.tobytes().hex()}
                 with appearing(cache, key, entry) as file:
-                    file.write(json.dumps({"key": key, "digest": digest, "size": shape.preprocessing.size}).encode())
+                    file.write(json.dumps(noted).encode())
     assert array is not None
-    return Pixels(array, digest)
+    return Pixels(array, digest, each)
 
 
 def _known(cache: Path, entry: Path, shape: Shape) -> Pixels | None:
     """Return the pixels that an index entry leads to, or None if it is absent or leads nowhere."""
     try:
         found = json.loads(entry.read_bytes())
-        key, digest, size = str(found["key"]), str(found["digest"]), int(found.get("size", shape.preprocessing.size))
+        key, digest, size = str(found["key"]), str(found["digest"]), int(found["size"])
+        each = np.frombuffer(bytes.fromhex(found["each"]), np.uint64)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     array = open_array(cache, key, _at(shape, size))
-    return None if array is None else Pixels(array, digest)
+    return None if array is None or len(each) != shape.count else Pixels(array, digest, each)
 
 
 def _decoded(split: Split, shape: Shape, progress: Progress) -> Iterator[np.ndarray]:
@@ -202,12 +210,14 @@ def _raw(split: Split, i: int) -> bytes:
     return data if isinstance(data, bytes) else f"{data.shape}".encode() + data.tobytes()
 
 
-def _digest(digests: list[bytes]) -> str:
-    return hashlib.sha256(b"".join(digests)).hexdigest()
+def _digest(digests: list[bytes]) -> tuple[str, np.ndarray]:
+    """Return the digest of all and the beginning of each."""
+    joined = b"".join(digests)
+    return hashlib.sha256(joined).hexdigest(), np.frombuffer(joined, np.uint64)[::4].copy()
 
 
 def _fingerprint(split: Split, shape: Shape, small: bool) -> str:
-    """Return a digest of the files as the disk lists them and of the examples' keys; no byte of an image is read.
+    """Return a digest of the files as the disk lists them, what of them is read and the keys; no image is opened.
 
     With a file for each example the files come in the examples' order; where a file holds many, the keys say which.
     """
@@ -218,5 +228,5 @@ def _fingerprint(split: Split, shape: Shape, small: bool) -> str:
         except OSError as error:
             raise DataError(f"{path}: {error.strerror}") from None
         lines.append(f"{path.absolute()}\t{seen.st_size}\t{seen.st_mtime_ns}\t{seen.st_ctime_ns}")
-    text = "\n".join([*lines, "", *split.keys])
+    text = "\n".join([*lines, split.content, *split.keys])
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

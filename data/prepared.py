@@ -1,7 +1,9 @@
 """The source that reads folders which tensorflow-datasets prepared; TensorFlow itself is not needed.
 
-Their records lie in the official order already, so a slice is read and nothing else. They hold encoded images: those of
-data sets that are published as arrays are decoded again, so that digests are those of the source `original`.
+Their records lie in the official order already, so a slice is read and nothing else; that they do is checked by their
+keys. Older versions of smallNORB and SVHN do not say the keys: examples are then called by their positions, and that
+these are the official ones is assumed. They hold encoded images: those of data sets that are published as arrays are
+decoded again, so that digests are those of the source `original`.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .official import DataSet, as_published, text_of
-from .order import Key, official_order
+from .official import DataSet, as_published, position, text_of
+from .order import official_order
 from .task import DataError, Source, Split
 from .vtab.tfrecord import records
 
@@ -39,14 +41,6 @@ class Prepared(Source):
     official: ClassVar[bool] = True
     dataset: DataSet
     replicate: int = 0
-
-    @property
-    def sample(self) -> int:  # noqa: D102
-        return self.replicate
-
-    @property
-    def variant(self) -> str:  # noqa: D102
-        return f"replicate={self.replicate}" if self.replicate else ""
 
     def missing(self, root: Path | None) -> str | None:  # noqa: D102
         if root is None:
@@ -77,7 +71,7 @@ class Prepared(Source):
         def read(i: int) -> bytes | np.ndarray:
             return as_published(self.dataset, stored.features(start + i)["image"])
 
-        return Split(tuple(text_of(split, key) for key in keys), labels, read, stored.files)
+        return Split(keys, labels, read, stored.files)
 
     @property
     def _builder(self) -> str:
@@ -183,24 +177,24 @@ class Messages(Sequence[bytes]):
 
 
 @lru_cache(maxsize=32)
-def _listed(dataset: DataSet, stored: Stored, split: str, start: int, stop: int) -> tuple[list[Key], np.ndarray]:
-    """Return the keys and labels of a slice.
+def _listed(dataset: DataSet, stored: Stored, split: str, start: int, stop: int) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the keys and labels of a slice; positions instead of keys where the records do not say these.
 
     Raises:
-        DataError: the records are not in the official order.
+        DataError: the keys are not in the official order.
     """
-    numbers = dataset.numbers(split)
-    order = None if numbers is None else official_order(split, numbers)
-    keys: list[Key] = []
+    keys = []
     labels = []
     for i in range(start, stop):
         features = stored.features(i)
-        index = -1 if numbers is None or order is None else numbers[int(order[i])]
-        keys.append(dataset.key(features, index))
+        keys.append(dataset.key(features))
         labels.append(dataset.label(features))
-    if not np.array_equal(official_order(split, keys), np.arange(stop - start)):
+    known = [key for key in keys if key is not None]
+    if not np.array_equal(official_order(split, known), np.arange(len(known))):
         raise DataError(
             f"{stored.files[0].parent}: split {split} is not in the order of tensorflow-datasets; was it prepared "
             "without shuffling? prepare it again"
         )
-    return keys, np.array(labels, np.int64)
+    if len(known) < len(keys):
+        return tuple(position(split, i) for i in range(start, stop)), np.array(labels, np.int64)
+    return tuple(text_of(split, key) for key in known), np.array(labels, np.int64)

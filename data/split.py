@@ -22,6 +22,7 @@ class Split:
         places: for messages, where each label is stated, such as train.txt:12; empty if the keys say enough.
         upright: whether to turn images as their EXIF orientation says; the official VTAB decoders ignore it.
         repeated: lines of its list that name an image again and were left out.
+        content: what of its files is read, such as a column, where they hold several images of each example.
     """
 
     keys: tuple[str, ...]
@@ -31,6 +32,7 @@ class Split:
     places: tuple[str, ...] = ()
     upright: bool = False
     repeated: int = 0
+    content: str = ""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -61,4 +63,5 @@ def joined(first: Split, second: Split) -> Split:
         files=first.files + second.files,
         places=first.places + second.places,
         upright=first.upright,
+        content=first.content,
     )

@@ -31,11 +31,13 @@ class Source(ABC):
     """The data flavour as logs and records show it: folder, original, tfds, hub, rendered, ..."""
     official: ClassVar[bool] = False
     """Whether it gives the examples as the task's authors defined them: their digests must be the known ones."""
+    replicate: int = 0
+    """Which thousand of the official order it learns from; a field of the sources that have a choice."""
 
     @property
     def sample(self) -> int:
         """Which of several training sets this reads, 0 if there is one only; part of the run, like the seed."""
-        return 0
+        return self.replicate
 
     @property
     def by_seed(self) -> bool:
@@ -45,7 +47,7 @@ class Source(ABC):
     @property
     def variant(self) -> str:
         """What sets its training or validation images apart from the task's usual ones; rows of tables are named so."""
-        return ""
+        return f"replicate={self.replicate}" if self.replicate else ""
 
     @property
     def on_request(self) -> bool:
@@ -83,12 +85,14 @@ class Target:
         size: expected number of images.
         own_classes: if given, the set is also scored with the logits restricted to the classes that occur in it, of
             which there must be so many, in a column of its own: a_200 beside a.
+        shifted: whether it is another domain than what is learnt from; one that is not is shown, and enters no mean.
     """
 
     name: str
     sources: tuple[Source, ...] = ()
     size: int | None = None
     own_classes: int | None = None
+    shifted: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sources", tuple(self.sources))
@@ -138,6 +142,10 @@ class Task:
         if self.suite == "failed" or not 0 < self.num_classes < 1_000_000:
             raise DataError(
                 f"suite {self.suite!r} with {self.num_classes} classes: expected another name, 1 to 999,999"
+            )
+        if self.targets and not any(target.shifted for target in self.targets):
+            raise DataError(
+                f"no target of {self.suite} task {self.name} is shifted; expected one that means are taken over"
             )
 
 

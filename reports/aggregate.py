@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .stats import LEVEL, half_width, t_quantile
+from .stats import LEVEL, half_width, t_quantile, varies
 
 REPLICATES = 5000
 SEED = 20_120_831
@@ -55,10 +55,10 @@ def half_width_of_average(scores: np.ndarray, weights: np.ndarray, together: Clu
         together: positions of tasks that share images; every task alone if not given.
 
     Returns:
-        None if a task has fewer than two seeds, or a cluster's tasks have different ones.
+        None if a task has fewer than two seeds, a cluster's tasks have different ones, or nothing varies over seeds.
     """
     parts = contributions(scores[None], weights, together)
-    return None if parts is None else float(half_widths(parts)[0])
+    return None if parts is None else half_widths(parts)[0]
 
 
 def contributions(scores: np.ndarray, weights: np.ndarray, together: Clusters | None = None) -> Parts | None:
@@ -82,11 +82,16 @@ def contributions(scores: np.ndarray, weights: np.ndarray, together: Clusters | 
     return parts or None
 
 
-def half_widths(parts: Parts) -> np.ndarray:
-    """Return half the width of the 95 % interval of each average; that of one cluster alone is Student's t."""
+def half_widths(parts: Parts) -> list[float | None]:
+    """Return half the width of the 95 % interval of each average; that of one cluster alone is Student's t.
+
+    None where no cluster varies over seeds.
+    """
     if len(parts) == 1:
-        return np.array([half_width(part) for part in parts[0]])
-    return np.quantile(np.abs(deviations(parts)), LEVEL, axis=1)
+        return [half_width(part) for part in parts[0]]
+    widths = np.quantile(np.abs(deviations(parts)), LEVEL, axis=1)
+    varied = np.any([varies(part) for part in parts], axis=0)
+    return [float(width) if some else None for width, some in zip(widths, varied, strict=True)]
 
 
 def deviations(parts: Parts) -> np.ndarray:

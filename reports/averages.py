@@ -24,10 +24,8 @@ def averages(columns: Sequence[Column], group_tasks: Mapping[str, int], suite_ta
         suite_tasks: how many tasks the suite has.
     """
     groups = {column.task: column.group for column in columns}
-    of_tasks = [[i for i, c in enumerate(columns) if c.task == task and c.counted] for task in groups]
-    unit = np.eye(len(columns))
-    tasks = np.stack([unit[:, of_task].mean(axis=1) for of_task in of_tasks], axis=1)  # (columns, tasks)
-    found = {f"mean of {name}": tasks[:, i] for i, name in enumerate(groups) if len(of_tasks[i]) > 1}
+    tasks = of_tasks(columns)
+    found = {f"mean of {name}": tasks[:, i] for i, name in enumerate(groups) if (tasks[:, i] != 0).sum() > 1}
     places = {g: [i for i, group in enumerate(groups.values()) if group == g] for g in group_tasks}
     full = {g: place for g, place in places.items() if len(place) == group_tasks[g]}
     found |= {g: mean_of_groups(tasks, [place]) for g, place in full.items()}
@@ -37,10 +35,13 @@ def averages(columns: Sequence[Column], group_tasks: Mapping[str, int], suite_ta
     return found
 
 
+def of_tasks(columns: Sequence[Column]) -> np.ndarray:
+    """Return the columns' weights in each task, (columns, tasks): equal for those that are counted, else zero."""
+    names = dict.fromkeys(column.task for column in columns)
+    inside = np.array([[c.counted and c.task == name for name in names] for c in columns], float)
+    return inside / inside.sum(axis=0)
+
+
 def together(columns: Sequence[Column]) -> Clusters:
     """Return which columns are resampled together: a task's, scored on the same models, and others of their images."""
-    names = {column.task: column.task for column in columns}
-    for images in {column.images for column in columns if column.images}:
-        alike = {names[column.task] for column in columns if column.images == images}
-        names |= {task: min(alike) for task, name in names.items() if name in alike}
-    return clusters([column.name for column in columns], [names[column.task] for column in columns])
+    return clusters([column.name for column in columns], [column.images for column in columns])

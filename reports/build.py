@@ -12,7 +12,7 @@ from .aggregate import Clusters, half_width_of_average
 from .averages import averages, together
 from .found import Found
 from .found import column as column_name
-from .reading import check_cell, check_digests, is_number
+from .reading import LeaderboardError, check_cell, check_digests, is_number
 from .table import Cell, Column, Mean, Row, Setting, Table, place
 
 
@@ -22,10 +22,24 @@ def tables(found: Iterable[Found]) -> list[Table]:
     Raises:
         LeaderboardError: runs that share a cell or a column but must not be averaged or compared.
     """
+    made, refusals = sound_tables(found)
+    if refusals:
+        raise refusals[0]
+    return made
+
+
+def sound_tables(found: Iterable[Found]) -> tuple[list[Table], list[LeaderboardError]]:
+    """Return the tables that can be made, in a fixed order, and why the others cannot."""
     by_setting: dict[Setting, list[Found]] = defaultdict(list)
     for one in found:
         by_setting[Setting.of(one.record.run)].append(one)
-    return [_table(setting, by_setting[setting]) for setting in sorted(by_setting)]
+    made, refusals = [], []
+    for setting in sorted(by_setting):
+        try:
+            made.append(_table(setting, by_setting[setting]))
+        except LeaderboardError as error:
+            refusals.append(error)
+    return made, refusals
 
 
 def _table(setting: Setting, found: list[Found]) -> Table:
@@ -67,7 +81,9 @@ def _column(name: str, test: str, some: Found, found: list[Found]) -> Column:
         first.record.images.get(test, "") if first else "",
         task=task["name"],
         position=list(targets).index(test) if test in targets else 0,
-        counted=targets.get(test) is None,
+        restricted=targets.get(test) is not None,
+        shifted=not any(test in one.record.run["task"].get("in_domain", ()) for one in (some, *found)),
+        shared=max((one.record.shared.get(test, 0) for one in found), default=0),
     )
 
 
@@ -91,7 +107,11 @@ def _row(
     for one in found:
         by_column[one.column].append(one)
     cells = {c.name: _cell(by_column[c.name]) for c in columns if c.name in by_column}
-    scores, weights, clusters = _matrix(cells, columns), averages(columns, group_tasks, suite_tasks), together(columns)
+    scores, weights, clusters = (
+        _whole(_matrix(cells, columns), columns),
+        averages(columns, group_tasks, suite_tasks),
+        together(columns),
+    )
     means = {name: mean for name in weights if (mean := _average(scores, weights[name], clusters))}
     return Row(
         label,
@@ -124,6 +144,18 @@ def _matrix(cells: Mapping[str, Cell], columns: tuple[Column, ...]) -> np.ndarra
             for one in clean[column.name].done:
                 scores[seeds.index(one.seed), j] = one.accuracy * 100
             scores[-1, j] = clean[column.name].mean.value  # type: ignore[union-attr]
+    return scores
+
+
+def _whole(scores: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
+    """Leave out the seeds that lack one of a task's counted test sets: its mean is over the same models in each."""
+    scores = scores.copy()
+    for task in {column.task for column in columns if column.target}:
+        used = np.array([column.counted and column.task == task for column in columns])
+        lacking = np.isnan(scores[:, used]).any(axis=1)
+        scores[np.ix_(lacking, used)] = np.nan
+        if not lacking[:-1].all():
+            scores[-1, used] = scores[:-1][~lacking[:-1]][:, used].mean(axis=0)
     return scores
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from .aggregate import Clusters, contributions, deviations, half_widths
-from .stats import half_width, p_value
+from .stats import NOTHING, half_width, p_value
 
 ALPHA = 0.05
 
@@ -22,6 +22,8 @@ ALPHA = 0.05
 @dataclass(frozen=True)
 class Difference:
     """A mean paired difference; half_width (95 %) and p are None where there are fewer than two pairs.
+
+    Pairs that all differ alike give no interval, and no p unless nothing differs, which is p = 1.
 
     Attributes:
         tasks: over how many tasks.
@@ -38,10 +40,14 @@ def difference(a: np.ndarray, b: np.ndarray) -> Difference:
     d = a - b
     width = half_width(d)
     if width is None:
-        return Difference(float(d.mean()), None, None)
+        return Difference(float(d.mean()), None, _certain(d.mean()) if len(d) > 1 else None)
     error = d.std(ddof=1) / math.sqrt(len(d))
-    p = p_value(d.mean() / error, len(d) - 1) if error > 0 else float(d.mean() == 0)
-    return Difference(float(d.mean()), width, p)
+    return Difference(float(d.mean()), width, p_value(d.mean() / error, len(d) - 1))
+
+
+def _certain(value: float) -> float | None:
+    """Return p of a difference that is the same with every seed: their spread, by which it is judged, is unknown."""
+    return 1.0 if abs(value) < NOTHING else None
 
 
 def differences(d: np.ndarray, weights: np.ndarray, together: Clusters | None = None) -> list[Difference]:
@@ -74,11 +80,11 @@ def _alike(d: np.ndarray, weights: np.ndarray, together: Clusters | None) -> lis
     if parts is None:
         return [Difference(float(value), None, None, count) for value in values]
     ps = [difference(part, np.zeros_like(part)).p for part in parts[0]] if len(parts) == 1 else _ps(parts, values)
-    widths = half_widths(parts)
-    return [Difference(float(v), float(w), p, count) for v, w, p in zip(values, widths, ps, strict=True)]
+    found = zip(values, half_widths(parts), ps, strict=True)
+    return [Difference(float(v), w, _certain(v) if w is None else p, count) for v, w, p in found]
 
 
-def _ps(parts: list[np.ndarray], values: np.ndarray) -> list[float]:
+def _ps(parts: list[np.ndarray], values: np.ndarray) -> Sequence[float | None]:
     """Return the share of replicates that lie off by more than the values, never quite zero."""
     off = np.abs(deviations(parts))
     more = (off >= np.abs(values)[:, None] - 1e-12).sum(axis=1)

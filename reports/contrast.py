@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .aggregate import Clusters
-from .averages import averages, together
+from .averages import averages, of_tasks, together
 from .compare import (
     ALPHA,
     Difference,
@@ -37,6 +37,8 @@ class Pair:
         groups: of the mean of groups; None unless both have the whole suite.
         wilcoxon: p of the signed-rank test over tasks; those that share images count once.
         improvement: how often a run of the first beats one of the second on a task drawn at random.
+
+    A task with several test sets is one task, by the mean of those that are counted; both must have all of them.
     """
 
     tasks: Difference
@@ -61,7 +63,8 @@ def marks(table: Table) -> dict[tuple[str, str], str]:
     """Return (column, label) -> best or same: the highest mean, and those that cannot be told from it.
 
     Only cells with the table's seeds, all of them finished, take part. A row is the same as the best unless their
-    paired difference is significant at 5 % after Holm's correction over the column. One seed marks the best alone.
+    paired difference is significant at 5 % after Holm's correction over the column; one that is the same with every
+    seed has no spread to be judged by, so it is not. One seed marks the best alone.
     """
     every, shared = scores(table), together(table.columns)
     found: dict[tuple[str, str], str] = {}
@@ -77,10 +80,15 @@ def _averages(table: Table) -> dict[str, np.ndarray]:
     return averages(table.columns, table.group_tasks, table.suite_tasks)
 
 
-def _counted(table: Table) -> np.ndarray:
-    """Return equal weights of all columns that enter averages."""
-    counted = np.array([column.counted for column in table.columns], float)
-    return counted / max(1.0, counted.sum())
+def _by_task(every: np.ndarray, table: Table) -> np.ndarray:
+    """Return scores (rows, seeds, columns) as (rows, seeds, tasks); NaN where a test set that is counted lacks one."""
+    return np.stack([every[:, :, w != 0] @ w[w != 0] for w in of_tasks(table.columns).T], axis=2)
+
+
+def _tasks_together(table: Table) -> Clusters:
+    """Return which tasks share images, as positions among the table's tasks."""
+    place = [table.tasks.index(column.task) for column in table.columns]
+    return tuple(tuple(sorted({place[i] for i in cluster})) for cluster in together(table.columns))
 
 
 def _comparable(row: Row, table: Table, weights: np.ndarray) -> bool:
@@ -95,26 +103,26 @@ def _marked(every: np.ndarray, fair: list[int], weights: np.ndarray, shared: Clu
     best = [i for i, value in zip(fair, values, strict=True) if value == values.max()]
     others = [i for i in fair if i not in best]
     found = differences(every[best[0]] - every[others], weights, shared) if others else []
-    same = [i for i, p in zip(others, holm([one.p for one in found]), strict=True) if p is not None and p >= ALPHA]
+    ps = zip(others, holm([one.p for one in found]), strict=True)
+    several = np.isfinite(every[best[0]][:, used]).any(axis=1).sum() > 1
+    same = [i for i, p in ps if (several if p is None else p >= ALPHA)]
     return dict.fromkeys(best, BEST) | dict.fromkeys(same, SAME)
 
 
 def pairs(table: Table) -> dict[tuple[int, int], Pair]:
     """Return the comparison of every two rows, (i, j) with i before j in the table."""
-    every, shared = scores(table), together(table.columns)
+    every, shared = _by_task(scores(table), table), _tasks_together(table)
     places = [(i, j) for i in range(len(every)) for j in range(i + 1, len(every))]
     if not places:
         return {}
     d = np.stack([every[i] - every[j] for i, j in places])
-    d[:, :, _counted(table) == 0] = np.nan
-    named = _averages(table)
-    by_tasks = differences(d, named.get("mean of tasks", _counted(table)), shared)
+    by_tasks = differences(d, np.full(len(table.tasks), 1 / len(table.tasks)), shared)
     by_groups: list[Difference | None] = [None] * len(d)
-    if (weights := named.get("mean of groups")) is not None:
-        by_groups = [one if one.tasks == (weights != 0).sum() else None for one in differences(d, weights, shared)]
+    if (of_columns := _averages(table).get("mean of groups")) is not None:
+        weights = of_columns @ (of_tasks(table.columns) > 0)
+        by_groups = [one if one.tasks == len(weights) else None for one in differences(d, weights, shared)]
     over_tasks = clustered(mean_of_known(d, axis=1), shared)
     tests = [wilcoxon(one) if np.isfinite(one).sum() > 1 else None for one in over_tasks]
-    every[:, :, _counted(table) == 0] = np.nan
     return {
         (i, j): Pair(tasks, groups, test, probability_of_improvement(every[i], every[j]))
         for (i, j), tasks, groups, test in zip(places, by_tasks, by_groups, tests, strict=True)
@@ -131,10 +139,11 @@ def family(
 
 def mean_rank(table: Table) -> dict[str, float]:
     """Return the mean rank over tasks of the rows that have them all with the table's seeds, by label."""
-    fair = [i for i, row in enumerate(table.rows) if _comparable(row, table, _counted(table))]
+    counted = of_tasks(table.columns).sum(axis=1)
+    fair = [i for i, row in enumerate(table.rows) if _comparable(row, table, counted)]
     if len(fair) < 2:
         return {}
-    means = np.nanmean(scores(table)[fair][:, :, _counted(table) > 0], axis=1)
+    means = np.nanmean(_by_task(scores(table)[fair], table), axis=1)
     found = mean_ranks(means)
     return {table.rows[i].label: float(rank) for i, rank in zip(fair, found, strict=True)}
 

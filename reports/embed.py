@@ -122,8 +122,10 @@ def _column(column: Column) -> dict[str, Any]:
         f"{split} has {size:,} of {due:,} images, not what others report on"
         for split, (size, due) in sorted(column.cut.items())
     ]
-    if not column.counted:
+    if column.restricted:
         notes.append("the class is chosen among those that occur in this test set; it enters no average")
+    if not column.shifted:
+        notes.append("the domain that was learnt from; it enters no average")
     return {
         "key": column.name,
         "kind": "task",
@@ -204,7 +206,7 @@ def _pairs(table: Table) -> dict[str, Any]:
         "mean of groups": [_difference(pair.groups) for pair in found.values()],
         "improvement": [rounded(pair.improvement, 4) for pair in found.values()],
         "adjusted": adjusted,
-        "columns": sum(column.counted for column in table.columns),
+        "tasks": len(table.tasks),
     }
 
 

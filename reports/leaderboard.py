@@ -13,25 +13,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import literature, markdown, page, shots, terminal, tidy
-from .build import tables
+from .build import sound_tables
 from .reading import LeaderboardError, load
 from .table import Table
 
 __all__ = ["LeaderboardError", "main", "write"]
+
+LEFT_OUT = "a table"
+"""How a line begins that says why a table could not be made."""
 
 
 def write(root: Path, beside_published: bool = False) -> tuple[list[Table], list[str], list[Path]]:
     """Write leaderboard.md, .csv and .html into a store, and the table beside published figures if asked for.
 
     Returns:
-        The tables, one line for each file that is not counted, and the files written; nothing is written if there is
-        nothing to tabulate.
+        The tables, one line for each file and each table that is left out, and the files written; nothing is written
+        if there is nothing to tabulate.
 
     Raises:
-        LeaderboardError: records that must not be averaged.
+        LeaderboardError: records that must not be averaged, and no table without them.
     """
     found, skipped = load(root)
-    made = tables(found)
+    made, refusals = sound_tables(found)
+    if refusals and not made:
+        raise refusals[0]
+    skipped += [f"{LEFT_OUT}: {error}" for error in refusals]
     texts = {}
     if made:
         texts = {"md": markdown.page(made, skipped), "csv": tidy.text(made), "html": page.text(made, skipped)}
@@ -59,7 +65,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns 0, or 2 with one message if there is no table to make."""
+    """Run the command line; returns 0, or 2 with a message if a table, or all, cannot be made."""
     parser = argparse.ArgumentParser(prog="visionpeft.reports.leaderboard", description="Tables from records.")
     parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of records, <suite>/*.json")
     parser.add_argument("--published", action="store_true", help="also set our rows beside published figures")
@@ -73,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _show(made, skipped, files)
     if not made:
         return _complain(f"no records to tabulate in {given.runs}; a run leaves one there, for instance: make demo")
-    return 0
+    return 2 if any(line.startswith(f"{LEFT_OUT}: ") for line in skipped) else 0
 
 
 def _show(made: Sequence[Table], skipped: Sequence[str], files: Sequence[Path]) -> None:

@@ -14,8 +14,8 @@ SELECT = {"last": "last epoch", "best_val": "best validation epoch"}
 
 LEGEND = """\
 - Accuracies: top-1 on the test split in %, the mean over seeds and half the width of its 95 % Student's t interval; one
-  seed has none. An average's interval is a bootstrap of the seeds within every task, those of tasks that share images
-  drawn together, widened for few seeds.
+  seed has none, nor have seeds that all agree. An average's interval is a bootstrap of the seeds within every task,
+  those of tasks that share images drawn together, widened for few seeds.
 - **Bold**: best of its column among cells with the table's seeds, all of them finished.
 - *mean of groups*: the mean of the group means, as in VPT, NOAH, FacT, SSF, RepAdapter and GLoRA; *mean of tasks*: the
   mean over all tasks, as in V-PETL Bench. Neither is given for a part of a suite, nor is a mean for a part of a group.
@@ -97,7 +97,9 @@ def marks(table: Table) -> list[str]:
         *_absent(table),
         *_seeds(table),
         *_own_classes(table.columns),
+        *_in_domain(table.columns),
         *_cut(table.columns),
+        *_shared(table.columns),
         *_failed(table),
     ]
 
@@ -137,10 +139,18 @@ def _absent(table: Table) -> list[str]:
 
 
 def _own_classes(columns: Iterable[Column]) -> list[str]:
-    """Say what the columns are that enter no average."""
-    own = ", ".join(column.name for column in columns if not column.counted)
+    """Say which columns are scored within their own classes, and so enter no average."""
+    own = ", ".join(column.name for column in columns if column.restricted)
     said = "the class is chosen among those of the test set; elsewhere, and so in every mean, among all of the task's"
     return [f"{own}: {said}"] if own else []
+
+
+def _in_domain(columns: Iterable[Column]) -> list[str]:
+    """Say which columns are of the domain that was learnt from, and so enter no average."""
+    same = ", ".join(column.name for column in columns if not column.shifted)
+    return (
+        [f"{same}: the domain that was learnt from; it enters no mean, which is over the other domains"] if same else []
+    )
 
 
 def _rows(rows: Iterable[Row]) -> str:
@@ -150,11 +160,17 @@ def _rows(rows: Iterable[Row]) -> str:
 def _cut(columns: Iterable[Column]) -> list[str]:
     found: dict[str, list[str]] = {}
     for column in columns:
-        for split, (size, due) in sorted(column.cut.items()) if column.counted else ():
+        for split, (size, due) in sorted(column.cut.items()) if not column.restricted else ():
             mark = "‡ truncated test set" if split == "test" and size < due else f"{split} split of another size"
             name = column.name if split == "test" else column.task
             found.setdefault(mark, []).append(f"{name} has {size:,} of {due:,} images")
     return [f"{mark}: {', '.join(dict.fromkeys(n))}, not what others report on" for mark, n in found.items()]
+
+
+def _shared(columns: Iterable[Column]) -> list[str]:
+    """Say where test images were learnt from."""
+    found = [f"{column.shared} of {column.name}" for column in columns if column.shared]
+    return [f"Test images that are training images too, byte for byte: {', '.join(found)}"] if found else []
 
 
 def _failed(table: Table) -> list[str]:

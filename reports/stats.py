@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 
 LEVEL = 0.95
+NOTHING = 1e-9
+"""What is smaller is rounding: accuracies lie on a grid of one image."""
 
 
 def mean_of_tasks(scores: np.ndarray) -> np.ndarray:
@@ -38,10 +40,18 @@ def mean_of_groups(scores: np.ndarray, groups: Sequence[Sequence[int]]) -> np.nd
 
 
 def half_width(values: np.ndarray) -> float | None:
-    """Return half the width of the 95 % Student's t interval of a mean; None for fewer than two values."""
-    if len(values) < 2 or not np.isfinite(values).all():
+    """Return half the width of the 95 % Student's t interval of a mean.
+
+    None for fewer than two values, and for equal ones: on a grid of accuracies two or three often agree by chance.
+    """
+    if len(values) < 2 or not np.isfinite(values).all() or not varies(values):
         return None
     return float(t_quantile(len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
+def varies(values: np.ndarray) -> np.ndarray:
+    """Return whether values differ along the last axis, shape (..., values) -> (...)."""
+    return np.ptp(values, axis=-1) > NOTHING
 
 
 @lru_cache(maxsize=1024)

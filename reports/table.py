@@ -108,7 +108,9 @@ class Column:
         images: digest of the test images.
         task: the task's name.
         position: among the test sets of its task.
-        counted: whether it enters averages; a set that is scored a second time, within its own classes, does not.
+        restricted: whether the set is scored a second time here, within its own classes.
+        shifted: whether it is another domain than what was learnt from.
+        shared: how many of its images are training images too, byte for byte.
     """
 
     name: str
@@ -118,7 +120,14 @@ class Column:
     images: str = ""
     task: str = ""
     position: int = 0
-    counted: bool = True
+    restricted: bool = False
+    shifted: bool = True
+    shared: int = 0
+
+    @property
+    def counted(self) -> bool:
+        """Whether it enters averages, comparisons and ranks."""
+        return self.shifted and not self.restricted
 
     @property
     def target(self) -> str:

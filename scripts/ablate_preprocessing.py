@@ -160,12 +160,12 @@ def cell(found: list[Record], name: str, values: dict[str, Any], base: dict[str,
     fewer = f" n={len(seeds)}" if len(seeds) < len({r.run["seed"] for r in found}) else ""
     scores = 100 * np.array([mine[seed].scores["test"] for seed in seeds])
     if values == base:
-        return f"{scores.mean():.1f}{interval(half_width(scores))}{fewer}"
+        return f"{scores.mean():.1f}{interval(scores)}{fewer or alike(scores)}"
     labels = load(task(name, 0, args), task(name, 0, args).sources[0], None, "test").labels
     gains = np.mean([right(mine[s], labels, args) - right(canonical[s], labels, args) for s in seeds], axis=0) * 100
     changes = scores - [100 * canonical[seed].scores["test"] for seed in seeds]
     images = 1.96 * gains.std(ddof=1) / len(gains) ** 0.5
-    return f"{changes.mean():+.1f}{interval(half_width(changes))} <sub>({images:.1f})</sub>{fewer}"
+    return f"{changes.mean():+.1f}{interval(changes)} <sub>({images:.1f})</sub>{fewer or alike(changes)}"
 
 
 def by_seed(found: list[Record]) -> dict[int, Record]:
@@ -195,9 +195,15 @@ def right(record: Record, labels: np.ndarray, args: argparse.Namespace) -> np.nd
         return (arrays["predicted"] == labels).astype(float)
 
 
-def interval(width: float | None) -> str:
-    """Return half an interval's width as a table shows it."""
+def interval(values: np.ndarray) -> str:
+    """Return half the width of the interval of a mean over seeds as a table shows it."""
+    width = half_width(values)
     return "" if width is None else f" ±{width:.1f}"
+
+
+def alike(values: np.ndarray) -> str:
+    """Return how many seeds agree, where they all do: that they are several shows in no interval."""
+    return f" n={len(values)}" if len(values) > 1 and half_width(values) is None else ""
 
 
 def main() -> None:

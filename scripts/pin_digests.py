@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,9 @@ from visionpeft.benchmark.overrides import choices, preset
 from visionpeft.data.digests import TABLE, Digests, pinned
 from visionpeft.data.official import DataSet, Examples, pick
 from visionpeft.data.original import Original
-from visionpeft.data.task import DataError, Split
+from visionpeft.data.pixels import images_digest
+from visionpeft.data.split import Split, joined
+from visionpeft.data.task import DataError
 
 SPLITS = ("train", "val", "trainval", "test")
 FIELDS = ["task", "split", *(f.name for f in dataclasses.fields(Digests)), "status"]
@@ -44,7 +45,7 @@ def main() -> None:
         found = digests(dataset, args.data) if dataset else {}
         for split in SPLITS:
             size = sum(task.sizes[part] for part in (("train", "val") if split == "trainval" else (split,)))
-            line = joined(f"{name} {split}", known.get((task.name, split)), found.get(split, Digests(str(size))))
+            line = merged(f"{name} {split}", known.get((task.name, split)), found.get(split, Digests(str(size))))
             rows.append({"task": task.name, "split": split, **dataclasses.asdict(line), "status": line.status})
             print(f"{task.name:16} {split:8} {line.size:>6}  {line.status}")
     with args.out.open("w", newline="", encoding="utf-8") as file:
@@ -61,12 +62,7 @@ def digests(dataset: DataSet, root: Path) -> dict[str, Digests]:
     found = {name: read(split, labelled) for name, (split, labelled) in parts.items() if split}
     (train, labelled), (val, _) = parts["train"], parts["val"]
     assert train and val
-    both = Split(
-        keys=train.keys + val.keys,
-        labels=np.concatenate([train.labels, val.labels]),
-        read=lambda i: train.read(i) if i < len(train) else val.read(i - len(train)),
-    )
-    return found | {"trainval": read(both, labelled)}
+    return found | {"trainval": read(joined(train, val), labelled)}
 
 
 def part(dataset: DataSet, root: Path, name: str) -> tuple[Split | None, bool]:
@@ -89,18 +85,12 @@ def read(split: Split, labelled: bool) -> Digests:
     if not labelled:
         return dataclasses.replace(Digests.of(split), labels="", examples="")
     try:
-        images = b"".join(hashlib.sha256(content(split.read(i))).digest() for i in range(len(split)))
-    except (DataError, OSError):
+        return Digests.of(split, images_digest(split))
+    except DataError:
         return Digests.of(split)
-    return Digests.of(split, hashlib.sha256(images).hexdigest())
 
 
-def content(image: bytes | np.ndarray) -> bytes:
-    """Return what an image's digest is over, as data/pixels.py has it."""
-    return image if isinstance(image, bytes) else f"{image.shape}".encode() + image.tobytes()
-
-
-def joined(where: str, known: Digests | None, found: Digests) -> Digests:
+def merged(where: str, known: Digests | None, found: Digests) -> Digests:
     """Return what is known and what was found together.
 
     Raises:

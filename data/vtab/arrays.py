@@ -47,6 +47,6 @@ def rgb(grey: np.ndarray) -> np.ndarray:
     return np.repeat(np.asarray(grey, np.uint8)[..., None], 3, axis=-1)
 
 
-def number(features: Mapping[str, Any], index: int) -> int:
-    """Return an example's number: from its id, which newer versions have ("train_00042"), else the one given."""
-    return int(plain(features["id"]).rpartition("_")[2]) if "id" in features else index
+def number(features: Mapping[str, Any]) -> int | None:
+    """Return an example's number from its id ("train_00042"), which newer versions have, None without one."""
+    return int(plain(features["id"]).rpartition("_")[2]) if "id" in features else None

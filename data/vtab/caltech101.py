@@ -57,7 +57,7 @@ class Caltech101(DataSet):
     def examples(self, folder: Path, split: str) -> Examples:  # noqa: D102
         raise DataError(self.inexact)
 
-    def key(self, features: Mapping[str, Any], index: int) -> str:  # noqa: D102
+    def key(self, features: Mapping[str, Any]) -> str:  # noqa: D102
         return f"{CLASSES[int(features['label'])]}/{plain(features['image/file_name'])}"
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102

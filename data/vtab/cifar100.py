@@ -60,8 +60,8 @@ class CIFAR100(DataSet):
             files=(path,),
         )
 
-    def key(self, features: Mapping[str, Any], index: int) -> int:  # noqa: D102
-        return number(features, index)
+    def key(self, features: Mapping[str, Any]) -> int | None:  # noqa: D102
+        return number(features)
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102
         return int(features["label"])

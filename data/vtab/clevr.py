@@ -64,7 +64,7 @@ class Clevr(DataSet):
         labels = np.array([self._rule(depths) for _, depths in scenes], np.int64)
         return Examples(keys, labels, lambda i: files[i].read_bytes(), files)
 
-    def key(self, features: Mapping[str, Any], index: int) -> str:  # noqa: D102
+    def key(self, features: Mapping[str, Any]) -> str:  # noqa: D102
         return plain(features["file_name"])
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102

@@ -43,7 +43,7 @@ class DMLab(DataSet):
         index = held(_indexed, *shards)()
         return Examples(index.names, index.labels, index.image, shards)
 
-    def key(self, features: Mapping[str, Any], index: int) -> bytes:  # noqa: D102
+    def key(self, features: Mapping[str, Any]) -> bytes:  # noqa: D102
         name = features["filename"]
         return name if isinstance(name, bytes) else str(name).encode()
 

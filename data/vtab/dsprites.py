@@ -21,6 +21,8 @@ BLOCK = 4096
 CLASSES = 16
 FACTORS = {"location": (4, 32, "label_x_position"), "orientation": (3, 40, "label_orientation")}
 """Task: column in the owners' table of classes, number of values, name in tensorflow-datasets."""
+LATENTS = {"shape": 3, "scale": 6, "orientation": 40, "x_position": 32, "y_position": 32}
+"""Factor: number of values; the images are all combinations in turn, the last factor changes fastest."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,13 @@ class DSprites(DataSet):
 
         return Examples(range(len(labels)), labels, read, (path,))
 
-    def key(self, features: Mapping[str, Any], index: int) -> int:  # noqa: D102
-        return number(features, index)
+    def key(self, features: Mapping[str, Any]) -> int:  # noqa: D102
+        known = number(features)
+        if known is None:  # the factors determine it
+            known = 0
+            for name, values in LATENTS.items():
+                known = known * values + int(features[f"label_{name}"])
+        return known
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102
         _, values, name = FACTORS[self.task]

@@ -61,7 +61,7 @@ class DTD(DataSet):
         classes = np.array([labels[key.partition("/")[0]] for key in keys], np.int64)
         return Examples(keys, classes, lambda i: files[i].read_bytes(), files)
 
-    def key(self, features: Mapping[str, Any], index: int) -> str:  # noqa: D102
+    def key(self, features: Mapping[str, Any]) -> str:  # noqa: D102
         return plain(features["file_name"])
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102

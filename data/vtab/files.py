@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..task import DataError
 
 
@@ -29,6 +31,21 @@ def lines(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def variable(path: Path, name: str) -> np.ndarray:
+    """Return an array of numbers from a MATLAB file."""
+    try:
+        from scipy.io import loadmat
+    except ImportError:
+        raise DataError(f"{path}: reading it needs scipy; pip install 'visionpeft[data]'") from None
+    try:
+        found = loadmat(path, variable_names=[name])[name]
+        if found.dtype.kind not in "biuf":
+            raise TypeError(f"it holds {found.dtype}, no numbers")
+        return found
+    except Exception as error:  # scipy raises whatever broken data happens to trigger
+        raise DataError(f"{path}: cannot be read as a MATLAB file with a variable {name} ({error!r:.200})") from None
 
 
 def plain(value: object) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..official import DataSet, Examples, Remote
 from ..task import DataError
-from .files import inside, lacking, plain
+from .files import inside, lacking, plain, variable
 
 URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"
 PARTS = {"train": "trnid", "validation": "valid", "test": "tstid"}
@@ -68,7 +68,7 @@ class Flowers102(DataSet):
         files = tuple(top / key for key in keys)
         return Examples(keys, labels[numbers - 1] - 1, lambda i: files[i].read_bytes(), files)
 
-    def key(self, features: Mapping[str, Any], index: int) -> str:  # noqa: D102
+    def key(self, features: Mapping[str, Any]) -> str:  # noqa: D102
         return plain(features["file_name"])
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102
@@ -77,11 +77,4 @@ class Flowers102(DataSet):
 
 def _row(path: Path, name: str) -> np.ndarray:
     """Return the numbers of a variable of a MATLAB file, int64, shape (n,)."""
-    try:
-        from scipy.io import loadmat
-    except ImportError:
-        raise DataError("Oxford Flowers needs scipy; pip install 'visionpeft[data]'") from None
-    try:
-        return loadmat(path, variable_names=[name])[name].ravel().astype(np.int64)
-    except Exception as error:  # scipy raises whatever broken data happens to trigger
-        raise DataError(f"{path}: cannot be read as a MATLAB file with a variable {name} ({error!r:.200})") from None
+    return variable(path, name).ravel().astype(np.int64)

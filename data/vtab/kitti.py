@@ -65,7 +65,7 @@ class Kitti(DataSet):
         labels = [labelled(top / "training" / "label_2" / f"{name}.txt") for name in names]
         return Examples([path.name for path in files], np.array(labels, np.int64), lambda i: _decoded(files[i]), files)
 
-    def key(self, features: Mapping[str, Any], index: int) -> str:  # noqa: D102
+    def key(self, features: Mapping[str, Any]) -> str:  # noqa: D102
         return plain(features["image/file_name"])
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102

@@ -62,7 +62,7 @@ class PatchCamelyon(DataSet):
             files=(path, about),
         )
 
-    def key(self, features: Mapping[str, Any], index: int) -> str:  # noqa: D102
+    def key(self, features: Mapping[str, Any]) -> str:  # noqa: D102
         return plain(features["id"])
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102

@@ -69,7 +69,7 @@ class Pets(DataSet):
         files = tuple(top / "images" / name for name in names)
         return Examples(names, np.array(labels, np.int64), lambda i: files[i].read_bytes(), files)
 
-    def key(self, features: Mapping[str, Any], index: int) -> str:  # noqa: D102
+    def key(self, features: Mapping[str, Any]) -> str:  # noqa: D102
         return plain(features["file_name"])
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102

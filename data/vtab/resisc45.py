@@ -67,7 +67,7 @@ class RESISC45(DataSet):
         labels = np.array([label for label, _ in found], np.int64)
         return Examples(keys, labels, lambda i: files[i].read_bytes(), files)
 
-    def key(self, features: Mapping[str, Any], index: int) -> str:  # noqa: D102
+    def key(self, features: Mapping[str, Any]) -> str:  # noqa: D102
         return f"{CLASSES[int(features['label'])]}_{plain(features['filename'])}"
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102

@@ -73,8 +73,8 @@ class SmallNORB(DataSet):
             files=(path, about),
         )
 
-    def key(self, features: Mapping[str, Any], index: int) -> int:  # noqa: D102
-        return number(features, index)
+    def key(self, features: Mapping[str, Any]) -> int | None:  # noqa: D102
+        return number(features)
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102
         return int(features[COLUMNS[self.task][2]])

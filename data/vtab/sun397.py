@@ -48,7 +48,7 @@ class SUN397(DataSet):
     def examples(self, folder: Path, split: str) -> Examples:  # noqa: D102
         raise DataError(self.inexact)
 
-    def key(self, features: Mapping[str, Any], index: int) -> str:  # noqa: D102
+    def key(self, features: Mapping[str, Any]) -> str:  # noqa: D102
         return plain(features["file_name"])
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102

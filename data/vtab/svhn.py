@@ -12,7 +12,7 @@ import numpy as np
 from ..official import DataSet, Examples, Remote
 from ..task import DataError
 from .arrays import held, number
-from .files import lacking
+from .files import lacking, variable
 
 URL = "http://ufldl.stanford.edu/housenumbers/"
 
@@ -57,8 +57,8 @@ class SVHN(DataSet):
         images = held(_images, path)
         return Examples(range(len(labels)), labels, lambda i: np.ascontiguousarray(images()[..., i]), (path,))
 
-    def key(self, features: Mapping[str, Any], index: int) -> int:  # noqa: D102
-        return number(features, index)
+    def key(self, features: Mapping[str, Any]) -> int | None:  # noqa: D102
+        return number(features)
 
     def label(self, features: Mapping[str, Any]) -> int:  # noqa: D102
         return int(features["label"])
@@ -68,25 +68,14 @@ class SVHN(DataSet):
 
 
 def _labels(path: Path) -> np.ndarray:
-    digits = _variable(path, "y").ravel().astype(np.int64)
+    digits = variable(path, "y").ravel().astype(np.int64)
     if len(digits) and not 1 <= digits.min() <= digits.max() <= 10:
         raise DataError(f"{path}: digits from {digits.min()} to {digits.max()}, expected 1 to 10")
     return digits % 10
 
 
 def _images(path: Path) -> np.ndarray:  # (32, 32, 3, n), an image's values next to each other
-    images = _variable(path, "X")
+    images = variable(path, "X")
     if images.dtype != np.uint8 or images.shape[:3] != (32, 32, 3):
         raise DataError(f"{path}: images are {images.dtype} {images.shape}, expected uint8 (32, 32, 3, n)")
     return images
-
-
-def _variable(path: Path, name: str) -> np.ndarray:
-    try:
-        from scipy.io import loadmat
-    except ImportError:
-        raise DataError("SVHN needs scipy, which is not installed; pip install 'visionpeft[data]'") from None
-    try:
-        return loadmat(path, variable_names=[name])[name]
-    except Exception as error:  # scipy raises whatever broken data happens to trigger
-        raise DataError(f"{path}: cannot be read as a MATLAB file with a variable {name} ({error!r:.200})") from None

@@ -42,7 +42,7 @@ class Toy(DataSet):
         labels = np.arange(len(files)) % 3
         return Examples([path.name for path in files], labels, lambda i: files[i].read_bytes(), files)
 
-    def key(self, features, index):
+    def key(self, features):
         return features["name"]
 
     def label(self, features):

@@ -11,6 +11,7 @@ from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.record import Record, read, record_files
 from visionpeft.benchmark.run import places
 from visionpeft.data.task import Split
+from visionpeft.methods.linear import Linear
 from visionpeft.reports import leaderboard
 
 SMALL = ["backbone=vit_pico", "recipe=fewshot", "epochs=2", "warmup=0", "task=fewshot_pets_k2"]
@@ -97,7 +98,32 @@ def test_a_search_sees_the_training_images_alone(command, folders):
     assert sizes == [{"train": 3, "val": 3, "test": 18}] * 2
     train, val = (one.run["data"]["splits"][name] for name in ("train", "val"))
     assert train["digest"] == val["digest"] and train["repeated"] == 3
+    assert val["of_train"] == 3 and "of_train" not in two.run["data"]["splits"]["val"]
     assert list(two.images) == ["trainval", "test"] and two.label.startswith("glora (")
+
+
+def test_the_best_epoch_is_not_chosen_by_training_images(command, capsys):
+    best = ["method=linear", "train_on=train", "select=best_val"]
+    assert command(*best, "task=fewshot_pets_k1") == 2
+    said = "fewshot task pets_k1: all 3 validation images are training images, so select=best_val would choose"
+    assert said in capsys.readouterr().err
+    assert command(*best) == command(*best, "task=fewshot_pets_k1", "source=noah-full-val") == 0
+
+
+def test_what_is_fitted_on_validation_images_is_cut_out_of_them(command, folders, monkeypatch):
+    fit = lambda self, job: (self, job.fit(job.build(self), self, split="val"))  # noqa: E731
+    monkeypatch.setattr(Linear, "train", fit)
+    assert command("method=linear") == 0
+    (record,) = records(folders)
+    assert [phase["split"] for phase in record.cost["phases"]] == ["val"]
+
+
+@pytest.mark.parametrize("first", ["train0_0.png", "test0_0.png"])
+def test_a_part_of_the_images_is_no_data_set(command, folders, first, capsys):
+    (folders / "data" / "oxford_pets" / "images" / first).unlink()
+    assert command("method=linear", "available=true") == 2
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "none of these tasks has its data here" in shown and "among them train0_0.png and test0_0.png" in shown
 
 
 def test_the_full_validation_list_is_asked_for_by_name_and_shown(command, folders):

@@ -24,7 +24,12 @@ sizes: {{train: 12, val: 3}}
 sources: [{{{DOMAIN}, domain: painted}}]
 targets:
   - {{_target_: visionpeft.data.task.Target, name: drawn, size: 15, sources: [{{{DOMAIN}, domain: drawn}}]}}
-  - {{_target_: visionpeft.data.task.Target, name: cut, size: 99, own_classes: 3, sources: [{{{DOMAIN}, domain: cut}}]}}
+  - _target_: visionpeft.data.task.Target
+    name: cut
+    size: 99
+    own_classes: 3
+    shifted: false
+    sources: [{{{DOMAIN}, domain: cut}}]
   - {{_target_: visionpeft.data.task.Target, name: lost, own_classes: 2, sources: [{{{DOMAIN}, domain: lost}}]}}
 """
 
@@ -64,6 +69,7 @@ def test_every_test_set_in_one_run(command, folders, capsys):
     assert record.run["task"]["targets"] == {
         "test/drawn": None, "test/cut": None, "test/cut_3": 3, "test/lost": None, "test/lost_2": 2,
     }  # fmt: skip
+    assert record.run["task"]["in_domain"] == ["test/cut", "test/cut_3"]
     splits = record.run["data"]["splits"]
     assert {name: (split["size"], split["expected"]) for name, split in splits.items()} == {
         "train": (12, 12), "val": (3, 3), "test/drawn": (15, 15), "test/cut": (15, 99), "test/cut_3": (15, 99),
@@ -169,3 +175,13 @@ def test_an_ordinary_record_is_as_it_was(command, folders):
     assert (list(record.scores), list(record.images), record.absent) == (["test"], ["trainval", "test"], {})
     assert set(record.run["task"]) == {"name", "suite", "group", "num_classes", "group_tasks", "suite_tasks"}
     assert set(record.run["data"]["splits"]) == {"train", "val", "test"}
+
+
+def test_test_images_that_were_learnt_from_under_another_name_are_counted(command, folders, capsys):
+    toys = folders / "data" / "toys"
+    (toys / "drawn" / "red" / "new name.png").write_bytes((toys / "painted" / "red" / "2.png").read_bytes())
+    assert command("method=linear") == 0
+    (record,) = map(read, record_files(Path("runs")))
+    assert record.shared == {"test/drawn": 1}
+    note = "note: 1 images of test/drawn are training images too, byte for byte; the tables mark it"
+    assert note in capsys.readouterr().err

@@ -314,7 +314,12 @@ def test_half_a_record_is_named_not_taken_for_done(command, folders, capsys):
 
 def test_ctrl_c_stops_at_once_and_says_how_to_go_on(folders):
     command = [sys.executable, "-m", "visionpeft.benchmark", "method=full", "task=mini_digits", "backbone=vit_pico"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background job ignores it, and its children
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 120
     while not list(folders.glob("runs/.locks/*")) and time.monotonic() < deadline:
         time.sleep(0.1)

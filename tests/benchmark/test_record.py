@@ -71,6 +71,6 @@ def test_a_store_lists_its_records_and_nothing_else(tmp_path):
 
 
 def test_surroundings_make_no_other_run():
-    more = RUN | {"task": RUN["task"] | {"group_tasks": 7, "suite_tasks": 19}}
+    more = RUN | {"task": RUN["task"] | {"group_tasks": 7, "suite_tasks": 19, "in_domain": ["test/val"]}}
     assert run_id(more) == run_id(RUN)
     assert run_id(RUN | {"task": RUN["task"] | {"num_classes": 3}}) != run_id(RUN)

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -150,9 +151,47 @@ def test_what_is_missing_is_said(root, tmp_path):
 
 
 def test_an_image_that_is_not_there_is_named_with_its_line(root):
-    (root / "oxford_pets" / "images" / "2-train-01.jpg").unlink()
-    with pytest.raises(DataError, match=r"seed_0:1: no image .*2-train-01.jpg"):
+    (root / "oxford_pets" / "images" / "0-train-01.jpg").unlink()
+    with pytest.raises(DataError, match=r"seed_0:3: no image .*0-train-01.jpg"):
         FewShot("pets", 2, 0).split(root, "train")
+
+
+@pytest.mark.parametrize("first", ["2-train-01.jpg", "0-test-00.jpg"])
+def test_a_vtab_copy_is_not_taken_for_all_images(root, first):
+    """It has a folder of the right name, with a part of them: the rest is still to be had, with lists or without."""
+    source, whole, copy = FewShot("pets", 2, 0), root / "oxford_pets/images", root / "vtab-1k/oxford_iiit_pet/images"
+    copy.parent.mkdir(parents=True)
+    whole.rename(copy)
+    (copy / first).unlink()
+    assert source.missing(root) == (
+        f"no oxford_pets/images with the images in {root}, among them 2-train-01.jpg and 0-test-00.jpg; "
+        "`make data` gets them"
+    )
+    assert [remote.name for remote in source.delivery(root).outstanding] == ["images.tar.gz"]
+    (root / "oxford_pets").rename(root / "away")
+    assert "images.tar.gz" in [remote.name for remote in source.delivery(root).outstanding]
+
+
+def test_the_first_folder_with_all_images_is_read(root):
+    part, whole = root / "oxford_pets" / "images", root / "vtab-1k" / "pets" / "images"
+    shutil.copytree(part, whole)
+    (part / "0-test-00.jpg").unlink()
+    for name in ("train", "test"):
+        assert {file.parent for file in FewShot("pets", 2, 0).split(root, name).files} == {whole}
+
+
+@pytest.mark.parametrize("name", ["train_meta.list.num_shot_2.seed_0", "test_meta.list"])
+def test_an_empty_list_is_said(root, name):
+    path = root / "oxford_pets" / "annotations" / name
+    path.write_text("\n")
+    source = FewShot("pets", 2, 0)
+    assert source.missing(root) == f"{path} is empty" and source.delivery(root).remotes == ()
+
+
+def test_images_without_lists_are_not_downloaded_again(root):
+    (root / "oxford_pets" / "annotations").rename(root / "oxford_pets" / "away")
+    (root / "oxford_pets" / "images" / "Abyssinian_201.jpg").touch()
+    assert not any(remote.unpack for remote in FewShot("pets", 2, 0).delivery(root).remotes)
 
 
 def test_lists_and_images_may_lie_apart(root):
@@ -246,7 +285,7 @@ def test_pets_one_shot_from_the_real_list(noah, tmp_path):
 
 
 def test_flowers_images_at_hand(noah, shared):
-    """How many lines of the real lists have their image in the VTAB-1k copy: a fifth, so it runs on a part only."""
+    """How many lines of the real lists have their image in the VTAB-1k copy: a fifth, so it is not the data set."""
     here = {path.name for path in (shared / "vtab-1k" / "oxford_flowers102" / "images").iterdir()}
     folder = noah / "data/few-shot/oxford-flowers102/annotations"
     counts = {
@@ -254,5 +293,12 @@ def test_flowers_images_at_hand(noah, shared):
         for name in ("train_meta.list.num_shot_1.seed_0", "train_meta.list.num_shot_16.seed_0", "test_meta.list")
     }
     assert list(counts.values()) == [19, 340, 511] and len(here) == 1600
-    with pytest.raises(DataError, match=r"no image .* \(164 of 204 lines have such a problem\)"):
-        FewShot("flowers102", 4, 0).split(shared, "train")
+    for shots, seed in ((k, seed) for k in (1, 2, 4, 8, 16) for seed in range(3)):
+        assert "among them image_" in FewShot("flowers102", shots, seed).missing(shared)
+    assert [remote.name for remote in FewShot("flowers102", 4, 0).delivery(shared).remotes] == ["102flowers.tgz"]
+
+
+def test_the_known_images_are_the_first_of_the_test_lists(noah):
+    for place in (place for place in DATA_SETS.values() if place.archives):
+        first = next(parse(noah / "data" / "few-shot" / place.lists / "annotations" / place.test))
+        assert place.known == first.key

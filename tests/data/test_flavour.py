@@ -40,7 +40,7 @@ def splits(data: bytes, key: str = "images/{split}/{i:06}.jpg") -> dict[str, Spl
 @pytest.mark.parametrize("settings", [{}, {"quality": 75}, {"quality": 75, "subsampling": "4:2:0"}, {"optimize": True}])
 def test_noahs_export_is_told_by_its_names_and_pils_default_encoder(settings):
     source = ListFolder(names=("toy",))
-    assert described(TASK, source, splits(encoded(**settings))) == {"flavour": "noah-jpeg"}
+    assert described(TASK, source, splits(encoded(**settings))) == {"flavour": "noah-jpeg", "exported": True}
 
 
 @pytest.mark.parametrize(

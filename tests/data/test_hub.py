@@ -51,7 +51,7 @@ class Named(DataSet):
     def examples(self, folder, split):
         return Examples([f"c_{i}.png" for i in range(COUNT)], np.arange(COUNT) % 5, encoded)
 
-    def key(self, features, index):
+    def key(self, features):
         return f"c_{features['filename']}"
 
     def label(self, features):
@@ -71,11 +71,18 @@ class Numbered(Named):
         first, count = {"train": 0, "validation": 2500}[split], self.counts[split]
         return Examples(range(count), np.arange(first, first + count) % 5, lambda i: array(first + i))
 
-    def key(self, features, index):
+    def key(self, features):
         return features["id"]
 
     def numbers(self, split):
         return range(self.counts[split])
+
+
+class Silent(Numbered):
+    """Names of images say nothing of the numbers."""
+
+    def key(self, features):
+        return features.get("id")
 
 
 def array(number: int) -> np.ndarray:
@@ -128,6 +135,23 @@ def test_numbered_arrays_lie_in_the_owners_order(repo, tmp_path):
     (tmp_path / "named").mkdir()
     for name in ("train", "val", "test"):
         assert_equal(Hub(Numbered(), str(repo)).split(None, name), Original(Numbered()).split(tmp_path, name), tmp_path)
+
+
+def test_numbers_that_nothing_says_are_the_rows(repo):
+    """Names of files, where tensorflow-datasets has numbers in ids alone: SVHN, smallNORB, CIFAR-100."""
+    write(repo / "train.parquet", range(2500))
+    write(repo / "validation.parquet", range(2500, COUNT))
+    assert Hub(Silent(), str(repo)).split(None, "val").order == Hub(Numbered(), str(repo)).split(None, "val").order
+
+
+def test_columns_of_one_file_have_pixels_of_their_own(repo, tmp_path):
+    others = [{"bytes": encoded(i + 1), "path": None} for i in range(COUNT)]
+    write(repo / "train.parquet", range(COUNT), image2=others)
+    first, second = (Hub(Named(), str(repo), image=name) for name in ("image", "image2"))
+    found = [pixels(source.split(None, "val"), Preprocessing(3), tmp_path / "cache") for source in (first, second)]
+    assert first.split(None, "val").order == second.split(None, "val").order
+    assert found[0].digest != found[1].digest and not np.array_equal(found[0].array, found[1].array)
+    assert first.split(None, "val").content == first.trainval(None).content == "image"
 
 
 def slices(repo: Path, names: str | None, data: DataSet, tmp_path: Path) -> list[list[int]]:

@@ -245,6 +245,18 @@ def test_a_warm_cache_reads_no_array_of_a_file_that_holds_them_all(tmp_path, cac
         pixels(nothing_is_read(split("abc", path)), Preprocessing(SIZE), cache)
 
 
+def test_what_of_the_files_is_read_counts(tmp_path, cache):
+    """One file may hold two images of each example, in two columns."""
+    path = tmp_path / "table"
+    path.touch()
+    images = arrays(8)
+    first = Split(tuple("abc"), np.zeros(3, np.int64), images.read, (path,), content="image")
+    second = dataclasses.replace(first, read=lambda i: images.read(i + 1), content="image2")
+    one, two = (pixels(split, Preprocessing(SIZE), cache) for split in (first, second))
+    assert one.digest != two.digest and not np.array_equal(one.array, two.array)
+    assert pixels(nothing_is_read(second), Preprocessing(SIZE), cache).digest == two.digest
+
+
 def test_a_warm_start_of_70000_arrays_takes_well_under_a_second(tmp_path, cache):
     path = tmp_path / "whole.npy"
     path.touch()

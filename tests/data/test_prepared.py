@@ -16,8 +16,10 @@ import pytest
 import torch
 from PIL import Image
 
-from visionpeft.data import prepared
+from visionpeft.data import digests, prepared
 from visionpeft.data.decode import Preprocessing
+from visionpeft.data.digests import Digests
+from visionpeft.data.flavour import described
 from visionpeft.data.loader import Batches
 from visionpeft.data.official import DataSet, Examples, as_published
 from visionpeft.data.original import Original
@@ -62,8 +64,7 @@ class Named(DataSet):
         keys = [f"a/{i}.png" for i in range(count)]
         return Examples(keys, np.arange(count) % 3, lambda i: encoded(split, i))
 
-    def key(self, features, index):
-        assert index == -1
+    def key(self, features):
         return features["name"].decode()
 
     def label(self, features):
@@ -81,14 +82,21 @@ class Numbered(Named):
         count = COUNT[split]
         return Examples(range(count), np.arange(count) % 3, lambda i: np.repeat(image(split, i), 3, 2) * 255)
 
-    def key(self, features, index):
-        return index
+    def key(self, features):
+        return int(features["name"].decode().strip("a/.png"))
 
     def numbers(self, split):
         return range(COUNT[split])
 
     def array(self, image):
         return super().array(image) * 255
+
+
+class Silent(Numbered):
+    """As older versions, whose records do not say their numbers."""
+
+    def key(self, features):
+        return None
 
 
 class PreparedToy(tfds.core.GeneratorBasedBuilder):
@@ -229,6 +237,35 @@ def test_another_order_is_refused(root, monkeypatch):
         DataError, match="split train is not in the order of tensorflow-datasets; was it prepared without"
     ):
         Prepared(Named()).split(root, "train")
+
+
+def test_another_order_of_numbers_is_refused(root):
+    home = root / "tensorflow_datasets" / "prepared_toy"
+    shutil.rmtree(home / "numbered")
+    (home / "disordered").rename(home / "numbered")
+    with pytest.raises(DataError, match="split validation is not in the order of tensorflow-datasets"):
+        Prepared(Numbered()).split(root, "val")
+
+
+def test_records_that_do_not_say_their_numbers_have_positions(root, monkeypatch):
+    (root / "prepared_toy").mkdir()
+    task, names = Task("toy", "vtab", "natural", 3), ("train", "val", "test")
+    original = {name: Original(Numbered()).split(root, name) for name in names}
+    known = {("toy", name): Digests.of(split) for name, split in original.items()}
+    monkeypatch.setattr(digests, "pinned", lambda: known)
+    found = {name: Prepared(Silent()).split(root, name) for name in names}
+    assert found["val"].keys == tuple(f"validation[{i}]" for i in range(10))
+    assert found["test"].keys == tuple(f"train[{i}]" for i in range(30, 60))
+    assert found["test"].labels.tolist() == original["test"].labels.tolist()
+    assert described(task, Prepared(Silent()), found) == {
+        "flavour": "official, not yet confirmed",
+        "confirmed": dict.fromkeys(names, "keys assumed"),
+    }
+    home = root / "tensorflow_datasets" / "prepared_toy"
+    shutil.rmtree(home / "numbered")
+    (home / "disordered").rename(home / "numbered")
+    with pytest.raises(DataError, match="split val from source tfds: the digest of the labels is"):
+        described(task, Prepared(Silent()), {"val": Prepared(Silent()).split(root, "val")})
 
 
 def test_damaged_folders_are_named(root):

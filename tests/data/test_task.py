@@ -5,7 +5,7 @@ import pytest
 
 from visionpeft.data.folder import ListFolder
 from visionpeft.data.imagefolder import ImageFolder
-from visionpeft.data.task import DataError, Split, Task, find, load
+from visionpeft.data.task import DataError, Split, Target, Task, find, load
 
 TOY = ListFolder(names=("toy",))
 TASK = Task("toy", "vtab", "natural", 3, {"train": 6, "val": 2, "test": 4}, [TOY])
@@ -23,6 +23,13 @@ def test_digest_ignores_the_order_and_order_does_not():
 
 def test_sources_become_a_tuple():
     assert TASK.sources == (TOY,)
+
+
+def test_some_target_is_another_domain():
+    same, other = Target("val", shifted=False), Target("v2")
+    Task("t", "s", "g", 5, targets=(same, other))
+    with pytest.raises(DataError, match="no target of s task t is shifted"):
+        Task("t", "s", "g", 5, targets=(same,))
 
 
 def test_find_takes_the_first_source_that_is_there(root, tmp_path):

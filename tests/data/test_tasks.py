@@ -106,6 +106,7 @@ def test_imagenet_generalisation():
     assert list(columns(task)) == [f"test/{name}" for name in ("val", "v2", "sketch", "a", "a_200", "r", "r_200")]
     assert (task.num_classes, task.sizes, task.seen_by[0]) == (1000, {"train": 8000, "val": 8000}, "in1k")
     assert [(source.dataset, source.shots) for source in task.sources] == [("imagenet", 16)]
+    assert [target.name for target in task.targets if not target.shifted] == ["val"]
     assert [target.sources[0].dataset for target in task.targets] == list(IMAGENET)
 
 

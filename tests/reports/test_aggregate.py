@@ -84,8 +84,11 @@ def test_tasks_may_have_different_seeds_unless_they_share_images() -> None:
     assert half_width_of_average(scores, equal(2), ((0, 1),)) is None
 
 
-def test_scores_that_never_vary_have_an_interval_of_nothing() -> None:
-    assert half_width_of_average(np.full((3, 4), 70.0), equal(4)) == 0
+def test_scores_that_never_vary_have_no_interval() -> None:
+    scores = np.full((3, 4), 70.0)
+    assert half_width_of_average(scores, equal(4)) is None
+    scores[0, 2] = 71.0
+    assert half_width_of_average(scores, equal(4)) > 0
 
 
 def test_degrees_of_freedom_by_hand() -> None:

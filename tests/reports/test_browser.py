@@ -153,3 +153,11 @@ def test_differences_on_a_task_are_those_of_the_statistics(runs, opened) -> None
     page = opened("ref=b&by=digits")
     row = next(row for row in page.tables["against"] if row[0] == "a")
     assert row[2] == f"+{expected.value:.2f}±{expected.half_width:.2f}"
+
+
+def test_differences_that_are_all_alike_have_no_interval(runs, opened) -> None:
+    for seed in range(2):
+        runs.add((0.50, 0.75)[seed], label="a", seed=seed)
+        runs.add((0.25, 0.50)[seed], label="b", seed=seed)
+    page = opened("ref=b&by=digits")
+    assert next(row for row in page.tables["against"] if row[0] == "a")[2] == "+25.00"

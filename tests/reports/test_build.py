@@ -195,6 +195,15 @@ def test_official_images_share_a_table_whoever_serves_them(runs) -> None:
     assert [column.sources for column in table.columns] == [("official",), ("official, not yet confirmed",)]
 
 
+def test_seeds_from_different_official_sources_are_averaged(runs) -> None:
+    """Their digests say that the examples and images are the same."""
+    for seed, source in enumerate(("original", "tfds")):
+        known = {"data__flavour": "official", "data__confirmed": {"test": "confirmed"}, "data__reading": {"d": source}}
+        runs.add(seed=seed, data__source=source, **known)
+    (table,) = made(runs)
+    assert table.rows[0].cells["digits"].seeds == (0, 1)
+
+
 def test_what_is_confirmed_later_is_averaged_with_what_was_not_yet(runs) -> None:
     """The digests say that the images are the same; that they are the right ones may become known between two seeds."""
     runs.add(seed=0, data__flavour="official, not yet confirmed", data__confirmed={"test": "unknown"})

@@ -41,14 +41,25 @@ def test_a_difference_on_one_task_agrees_with_scipy(scipy_stats) -> None:
     assert (ours.value - ours.half_width, ours.value + ours.half_width) == pytest.approx((low, high))
 
 
-def test_equal_seeds_leave_no_doubt() -> None:
-    assert difference(np.array([1.0, 1.0]), np.array([0.0, 0.0])).p == 0
-    assert difference(np.array([1.0, 1.0]), np.array([1.0, 1.0])).p == 1
+def test_differences_that_are_all_alike_have_no_interval_and_no_p() -> None:
+    alike = difference(np.array([0.5, 0.75]), np.array([0.25, 0.5]))
+    assert (alike.value, alike.half_width, alike.p) == (0.25, None, None)
+    nothing = difference(np.array([1.0, 1.0]), np.array([1.0, 1.0]))
+    assert (nothing.value, nothing.half_width, nothing.p) == (0, None, 1)
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+def test_averages_of_differences_that_are_all_alike_have_none_either(tasks: int) -> None:
+    d = np.ones((2, 3, tasks)) * np.array([0.25, 0.0])[:, None, None]
+    alike, nothing = differences(d, np.full(tasks, 1 / tasks))
+    assert (alike.value, alike.half_width, alike.p) == (pytest.approx(0.25), None, None)
+    assert (nothing.value, nothing.half_width, nothing.p) == (0, None, 1)
 
 
 def test_pairing_takes_out_what_both_share() -> None:
     common = np.array([0.0, 5.0, -3.0, 8.0])
-    assert difference(80 + common, 79 + common).half_width == 0
+    done = difference(80 + common + [0.1, -0.1, 0, 0], 79 + common)
+    assert done.value == pytest.approx(1) and done.half_width < 0.2
 
 
 def test_differences_of_averages_cover_what_they_say() -> None:

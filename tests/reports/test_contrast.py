@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from visionpeft.reports.averages import together
 from visionpeft.reports.build import tables
 from visionpeft.reports.contrast import family, marks, mean_rank, pairs, variances
 from visionpeft.reports.reading import load
@@ -21,9 +24,15 @@ def rows(runs, label: str, accuracies: tuple[float, ...], task: str = "digits") 
 def test_the_best_and_those_that_cannot_be_told_from_it(runs) -> None:
     rows(runs, "best", (0.90, 0.92, 0.91))
     rows(runs, "close", (0.91, 0.90, 0.91))  # differs by -0.01, 0.02, 0: t = 0.38
-    rows(runs, "worse", (0.80, 0.82, 0.81))  # 0.1 on every seed
+    rows(runs, "worse", (0.80, 0.82, 0.809))  # 0.1, 0.1, 0.101: t = 301
     (table,) = made(runs)
     assert marks(table) == {("digits", "best"): "best", ("digits", "close"): "same"}
+
+
+def test_a_difference_that_is_the_same_with_every_seed_is_no_proof(runs) -> None:
+    rows(runs, "best", (0.50, 0.75))
+    rows(runs, "behind", (0.25, 0.50))
+    assert marks(made(runs)[0]) == {("digits", "best"): "best", ("digits", "behind"): "same"}
 
 
 def test_holm_counts_the_whole_column(runs) -> None:
@@ -63,7 +72,7 @@ def test_pairs_by_hand(runs) -> None:
     runs.suite({task: value - 0.1 for task, value in ALL.items()}, "b", seeds=(0, 1))
     (table,) = made(runs)
     (pair,) = pairs(table).values()
-    assert (pair.tasks.value, pair.tasks.half_width) == (pytest.approx(10), pytest.approx(0, abs=1e-9))
+    assert (pair.tasks.value, pair.tasks.half_width, pair.tasks.p) == (pytest.approx(10), None, None)
     assert pair.groups.value == pytest.approx(10) and pair.improvement == 1
     assert pair.wilcoxon == pytest.approx(2 / 2**4)  # four tasks, all in favour of a
 
@@ -84,6 +93,53 @@ def test_tasks_that_share_images_count_once_over_tasks(runs) -> None:
             runs.add(0.5 + gain, task, label, fields={"images": images})
     (pair,) = pairs(made(runs)[0]).values()
     assert pair.wilcoxon == pytest.approx(2 / 2**3)
+
+
+def domains(
+    runs, label: str, pacs: tuple[float, float, float], imagenet: float, in_domain: float | None = None
+) -> None:
+    """Write a task with three shifted test sets, and one with a single, beside its own domain if asked for."""
+    for task, values in (
+        ("pacs", dict(zip("abc", pacs, strict=True))),
+        ("imagenet", {"v2": imagenet, "val": in_domain}),
+    ):
+        scores = {f"test/{name}": value for name, value in values.items() if value is not None}
+        run = runs.a_run(task, label)
+        split = run["data"]["splits"].pop("test")
+        run["data"]["splits"] |= {name: split | {"digest": task + name} for name in scores}
+        run["task"] |= {"group_tasks": 2, "suite_tasks": 2, "targets": dict.fromkeys(scores)}
+        run["task"] |= {"in_domain": ["test/val"]} if "test/val" in scores else {}
+        runs.put(runs.a_record(None, label, run, scores=scores, images={name: task + name for name in scores}))
+
+
+def test_a_task_with_several_test_sets_counts_once(runs) -> None:
+    domains(runs, "a", (0.5, 0.6, 0.7), 0.4)
+    domains(runs, "b", (0.4, 0.5, 0.6), 0.8)
+    (table,) = made(runs)
+    (found,) = pairs(table).values()
+    b_first = 1 if table.rows[0].label == "b" else -1
+    assert found.tasks.value == pytest.approx(b_first * (40 - 10) / 2) and found.tasks.tasks == 2
+    assert found.groups.value == pytest.approx(b_first * (40 - 10) / 2) and found.groups.tasks == 2
+    assert (found.wilcoxon, found.improvement) == (1, 0.5)
+    assert mean_rank(table) == {"a": 1.5, "b": 1.5}
+
+
+def test_the_domain_that_was_learnt_from_is_in_no_comparison(runs) -> None:
+    domains(runs, "a", (0.5, 0.5, 0.5), 0.5, in_domain=0.1)
+    domains(runs, "b", (0.4, 0.4, 0.4), 0.4, in_domain=0.9)
+    (table,) = made(runs)
+    (found,) = pairs(table).values()
+    assert (table.rows[0].label, found.tasks.value, found.improvement) == ("a", pytest.approx(10), 1)
+    assert mean_rank(table) == {"a": 1, "b": 2}
+    assert marks(table)["imagenet/val", "b"] == "best"
+
+
+def test_tasks_of_several_test_sets_with_an_image_set_in_common_are_one_cluster(runs) -> None:
+    domains(runs, "a", (0.5, 0.6, 0.7), 0.4)
+    (table,) = made(runs)
+    assert together(table.columns) == ((0,), (1, 2, 3))
+    shared = tuple(replace(c, images="pacstest/a") if c.task == "imagenet" else c for c in table.columns)
+    assert together(shared) == ((0, 1, 2, 3),)
 
 
 def test_the_family_of_a_reference_is_all_its_comparisons(runs) -> None:

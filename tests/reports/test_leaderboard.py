@@ -50,6 +50,23 @@ def test_a_refusal_is_one_message_and_keeps_the_last_table(runs, capsys) -> None
     assert (runs.root / "leaderboard.md").read_text() == before
 
 
+def test_a_table_that_cannot_be_made_does_not_keep_the_others_away(runs, capsys) -> None:
+    runs.add(0.5)
+    runs.add(0.9, seed=1, recipe__lr=9.0)
+    runs.add(0.7, backbone__img_size=64)
+    assert leaderboard.main([str(runs.root)]) == 2
+    assert "a table: " in capsys.readouterr().out
+    text = (runs.root / "leaderboard.md").read_text()
+    assert "70.0" in text and "recipe.lr is 0.001 in the first and 9.0 in the second" in text
+
+
+def test_test_images_that_were_learnt_from_are_told(runs) -> None:
+    runs.put(runs.a_record(run=runs.a_run(), shared={"test": 3}))
+    leaderboard.main([str(runs.root)])
+    told = "Test images that are training images too, byte for byte: 3 of digits"
+    assert told in (runs.root / "leaderboard.md").read_text()
+
+
 def test_bad_files_do_not_stop_the_table(runs, capsys) -> None:
     runs.suite(ALL)
     (runs.root / "mini" / "a--lora--s0--cut.json").write_text("{")

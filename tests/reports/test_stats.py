@@ -33,13 +33,18 @@ def test_half_width_by_hand() -> None:
     assert half_width(np.array([1.0, 2.0, 3.0])) == pytest.approx(4.302653 / math.sqrt(3), abs=1e-6)
     # 90, 94: sd 2 sqrt 2, over sqrt 2, times t(1)
     assert half_width(np.array([90.0, 94.0])) == pytest.approx(2 * 12.706205, abs=1e-5)
-    assert half_width(np.array([5.0, 5.0, 5.0])) == 0
 
 
 def test_one_seed_or_a_missing_one_has_no_interval() -> None:
     assert half_width(np.array([1.0])) is None
     assert half_width(np.array([])) is None
     assert half_width(np.array([1.0, np.nan])) is None
+
+
+def test_seeds_that_agree_have_no_interval() -> None:
+    assert half_width(np.array([5.0, 5.0, 5.0])) is None
+    assert half_width(np.array([0.3 - 0.2, 0.4 - 0.3])) is None  # but for rounding
+    assert half_width(np.array([0.5, 0.50002])) > 0  # one of 50,000 images
 
 
 def test_both_averages_by_hand() -> None:

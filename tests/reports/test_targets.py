@@ -81,6 +81,25 @@ def test_the_two_conventions_are_explained(runs) -> None:
     )
 
 
+def test_the_domain_that_was_learnt_from_is_shown_and_in_no_mean(runs) -> None:
+    targets, scores = {"test/val": None, **TARGETS, "test/r": None}, {"test/val": 0.9, **SCORES, "test/r": 0.5}
+    run = runs.a_run("imagenet")
+    run["task"] |= {"suite": "dg", "group": "imagenet", "group_tasks": 1, "suite_tasks": 1, "targets": targets}
+    run["task"] |= {"in_domain": ["test/val"]}
+    run["data"]["splits"] = {name: a_split(name) for name in ("train", "val", *targets)}
+    runs.put(runs.a_record(None, "lora", run, scores=scores, images={name: sha(name) for name in scores}))
+    table = made(runs)
+    assert {c.target: c.counted for c in table.columns} == {
+        "val": False, "v2": True, "a": True, "a_200": False, "r": True,
+    }  # fmt: skip
+    (row,) = table.rows
+    assert row.cells["imagenet/val"].mean.value == 90
+    assert row.targets["imagenet"].value == row.mean_of_tasks.value == pytest.approx((60 + 10 + 50) / 3)
+    own, same = marks(table)
+    assert own.startswith("imagenet/a_200: the class is chosen")
+    assert same == "imagenet/val: the domain that was learnt from; it enters no mean, which is over the other domains"
+
+
 def test_a_test_set_that_nobody_had_is_a_blank_column_with_its_reason(runs) -> None:
     one(runs, {"test/v2": 0.6}, absent=LOST)
     one(runs, {"test/v2": 0.5}, label="ssf", absent=LOST)
@@ -175,3 +194,11 @@ def test_published_figures_stand_under_their_convention(runs) -> None:
     noah, zero_shot = (next(x for x in lines if x["method"].startswith(name)) for name in ("NOAH", "Zero-shot CLIP"))
     assert (noah["imagenet_a"], noah["imagenet_a_200"]) == ("11.9", "")
     assert (zero_shot["imagenet_a"], zero_shot["imagenet_a_200"], zero_shot["imagenet"]) == ("", "47.77", "66.73")
+
+
+def test_a_seed_that_lacks_a_test_set_is_not_in_the_mean_of_its_task(runs) -> None:
+    one(runs)
+    one(runs, {"test/v2": 1.0}, seed=1, absent=LOST)
+    (row,) = made(runs).rows
+    assert row.cells["imagenet/v2"].mean.value == pytest.approx(80)  # both seeds have it
+    assert (row.targets["imagenet"].value, row.targets["imagenet"].n) == (pytest.approx((60 + 10) / 2), 1)

@@ -84,7 +84,7 @@ def test_a_cell_is_the_mean_paired_change_and_its_intervals(script, tmp_path, mo
         accuracy = float((np.array(predicted) == [0, 1, 2, 3]).mean())
         records.append(Record("i", "ok", run, "m", scores={"test": accuracy}, predictions={"file": file}))
     args = SimpleNamespace(runs=tmp_path)
-    assert script.cell(records, "t", {"jpeg": None}, {"jpeg": None}, args) == "50.0 ±0.0"
+    assert script.cell(records, "t", {"jpeg": None}, {"jpeg": None}, args) == "50.0 n=2"  # both seeds agree
     # changes 25 and 0: mean 12.5, t(1) 12.706 * 17.678 / sqrt(2); per image 0, 0, 50, 0: 1.96 * 25 / sqrt(4)
     assert script.cell(records, "t", {"jpeg": 75}, {"jpeg": None}, args) == "+12.5 ±158.8 <sub>(24.5)</sub>"
     with pytest.raises(SystemExit, match="two records of one seed"):

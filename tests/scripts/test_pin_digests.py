@@ -33,13 +33,13 @@ def test_without_files_the_table_stays_as_it_is(script, monkeypatch, tmp_path, c
 
 def test_what_is_known_and_what_is_found_are_put_together(script):
     known, found = Digests("3", keys="a", images="d"), Digests("3", keys="a", labels="b")
-    assert script.joined("toy val", known, found) == Digests("3", keys="a", labels="b", images="d")
-    assert script.joined("toy val", None, found) == found
+    assert script.merged("toy val", known, found) == Digests("3", keys="a", labels="b", images="d")
+    assert script.merged("toy val", None, found) == found
 
 
 def test_a_contradiction_is_an_error(script):
     with pytest.raises(SystemExit, match="toy val: the digest of its images is c, the table has d"):
-        script.joined("toy val", Digests("3", images="d"), Digests("3", images="c"))
+        script.merged("toy val", Digests("3", images="d"), Digests("3", images="c"))
 
 
 def test_real_images_give_the_pinned_digests(script, shared):

@@ -23,6 +23,8 @@ FILES = types.SimpleNamespace(
     GFile=open, listdir=os.listdir, glob=glob.glob, exists=os.path.exists, isdir=os.path.isdir, walk=os.walk
 )
 """What the builders use of tf.io.gfile."""
+NAMELESS = ("smallnorb:2.0.0",)
+"""Versions whose features do not say the keys: positions stand in their place."""
 PICTURES = ("image", "image2", "segmentation_mask")
 
 
@@ -57,6 +59,7 @@ def agrees(builder, tmp_path) -> Callable[..., None]:
     def compare(
         dataset: DataSet, folder: Path, split: str, arguments: dict[str, Any], generate: Any = None, labels: Any = None
     ) -> None:
+        nameless = dataset.builder in NAMELESS
         maker = builder(dataset.builder)
         keys: list[Key] = []
         generated = generate(maker, **arguments) if generate else maker._generate_examples(**arguments)
@@ -73,7 +76,7 @@ def agrees(builder, tmp_path) -> Callable[..., None]:
         assert sorted(examples.keys, key=str) == sorted(keys, key=str)
         for i, features in zip(official_order(split, examples.keys), source, strict=True):
             image, key = features.pop("image"), examples.keys[i]
-            assert dataset.key(features, key if isinstance(key, int) else -1) == key
+            assert dataset.key(features) == (None if nameless else key)
             assert dataset.label(features) == examples.labels[i]
             if labels is None:
                 found = examples.read(int(i))
@@ -81,7 +84,11 @@ def agrees(builder, tmp_path) -> Callable[..., None]:
         small = whole(dataset, split, len(keys))
         prepared = Prepared(small).split(tmp_path / "tfds", "train")
         original = pick(examples, split, 0, len(keys), len(keys))
-        assert (prepared.digest, prepared.order) == (original.digest, original.order)
+        if nameless:
+            assert prepared.keys == tuple(f"{split}[{i}]" for i in range(len(keys)))
+            assert prepared.labels.tolist() == original.labels.tolist()
+        else:
+            assert (prepared.digest, prepared.order) == (original.digest, original.order)
         if labels is None:
             assert all(np.array_equal(prepared.read(i), original.read(i)) for i in range(len(keys)))
 

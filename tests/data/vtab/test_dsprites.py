@@ -18,11 +18,12 @@ class Tiny(DSprites):
     train = "train[:40]"
 
 
-def write(folder, kind, images=None):
-    """Write 64 images in the owners' layout, spread over all angles and places; return images and classes."""
+def write(folder, kind, images=None, classes=None):
+    """Write 64 images in the owners' layout, spread over all angles and places if not told; return both."""
     folder.mkdir(parents=True, exist_ok=True)
-    classes = np.array(list(itertools.product(*map(range, FACTORS))), np.int64)
-    classes[:, 3:] = classes[:, 3:] * [5, 10, 16] + [4, 1, 15]
+    if classes is None:
+        classes = np.array(list(itertools.product(*map(range, FACTORS)))) * [1, 1, 1, 5, 10, 16] + [0, 0, 0, 4, 1, 15]
+    classes = np.array(classes, np.int64)
     if images is None:
         images = np.random.default_rng(0).integers(0, 2, (64, 64, 64), np.uint8)
     values = classes / 8
@@ -70,9 +71,33 @@ def test_both_files_are_read(tmp_path, kind, monkeypatch):
     assert np.array_equal(split.read(1)[..., 0], 255 * images[11])
 
 
+@pytest.mark.parametrize(
+    ("latents", "expected"),
+    [
+        ((0, 0, 0, 0, 0), 0),
+        ((0, 0, 0, 0, 31), 31),
+        ((0, 0, 0, 1, 0), 32),
+        ((0, 0, 1, 0, 0), 1024),
+        ((0, 1, 0, 0, 0), 40960),
+        ((1, 0, 0, 0, 0), 245760),
+        ((2, 5, 39, 31, 31), 737279),
+    ],
+)
+def test_factors_say_the_number_where_no_id_does(latents, expected):
+    names = ("shape", "scale", "orientation", "x_position", "y_position")
+    features = {f"label_{name}": np.int64(value) for name, value in zip(names, latents, strict=True)}
+    assert DSprites("location").key(features) == expected
+    assert DSprites("location").key(features | {"id": b"000042"}) == 42
+    assert [DSprites(task).label(features) for task in ("location", "orientation")] == [
+        latents[3] // 2,
+        int(latents[2] // 2.5),
+    ]
+
+
 @pytest.mark.parametrize("task", ["location", "orientation"])
 def test_tensorflow_datasets_makes_the_same_of_it(tmp_path, agrees, task):
-    write(tmp_path / "dsprites", "hdf5")
+    """Of the first 64 images, whose numbers their factors say."""
+    write(tmp_path / "dsprites", "hdf5", classes=[[0, 0, 0, 0, i // 32, i % 32] for i in range(64)])
     agrees(DSprites(task), tmp_path / "dsprites", "train", {"filepath": tmp_path / "dsprites" / f"{NAME}.hdf5"})
 
 

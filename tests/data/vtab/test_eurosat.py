@@ -52,7 +52,7 @@ def test_what_is_missing_is_named(tmp_path):
 
 def test_keys_and_labels_as_tensorflow_datasets_serves_them():
     features = {"label": 5, "filename": b"Pasture_1875.jpg"}
-    assert EuroSAT().key(features, -1) == "Pasture_Pasture_1875.jpg"
+    assert EuroSAT().key(features) == "Pasture_Pasture_1875.jpg"
     assert EuroSAT().label(features) == 5
 
 

@@ -1,7 +1,10 @@
+import sys
+
+import numpy as np
 import pytest
 
 from visionpeft.data.task import DataError
-from visionpeft.data.vtab.files import inside, lacking, lines, plain
+from visionpeft.data.vtab.files import inside, lacking, lines, plain, variable
 
 
 def test_the_archives_folder_or_the_folder_itself(tmp_path):
@@ -33,3 +36,19 @@ def test_lines(tmp_path):
 @pytest.mark.parametrize("value", [b"4_left", "4_left"])
 def test_text(value):
     assert plain(value) == "4_left"
+
+
+def test_variables_of_matlab_files(tmp_path, monkeypatch):
+    scipy_io = pytest.importorskip("scipy.io", reason="scipy is not installed")
+    path = tmp_path / "some.mat"
+    scipy_io.savemat(path, {"a": np.array([[1, 2]]), "b": np.array([[3]]), "text": "words"})
+    assert variable(path, "a").tolist() == [[1, 2]] and variable(path, "b").tolist() == [[3]]
+    for name in ("c", "text"):
+        with pytest.raises(DataError, match=rf"some\.mat: cannot be read as a MATLAB file with a variable {name} \("):
+            variable(path, name)
+    path.write_bytes(b"<html>")
+    with pytest.raises(DataError, match=r"some\.mat: cannot be read as a MATLAB file with a variable a \("):
+        variable(path, "a")
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(DataError, match=r"some\.mat: reading it needs scipy; pip install 'visionpeft\[data\]'"):
+        variable(path, "a")

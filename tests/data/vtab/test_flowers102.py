@@ -56,7 +56,7 @@ def test_broken_lists_are_refused(folder):
 
 def test_keys_and_labels_as_tensorflow_datasets_serves_them():
     features = {"label": 72, "file_name": b"image_00297.jpg"}
-    assert Flowers102().key(features, -1) == "image_00297.jpg"
+    assert Flowers102().key(features) == "image_00297.jpg"
     assert Flowers102().label(features) == 72
 
 
