@@ -24,22 +24,22 @@ export VISIONPEFT_RUNS := $(or $(RUNS),$(VISIONPEFT_RUNS),runs)
 
 # make writes a blank inside a value as backslash-blank; what is left over goes on, quoted for the shell
 blank := $(subst ,, )
-given  = $(filter-out $(addsuffix =%,$(KNOWN)),$(subst \$(blank),<blank>,$(MAKEOVERRIDES)))
-extra  = $(foreach word,$(given),'$(subst <blank>,$(blank),$(word))')
-on     = $(filter-out 0 false no,$(1))
-flags  = $(if $(call on,$(DRY)),dry=true) $(if $(call on,$(RETRY)),retry=true) $(if $(call on,$(SAVE)),save=true) $(if $(WANDB),wandb=$(WANDB))
+_given  = $(filter-out $(addsuffix =%,$(KNOWN)),$(subst \$(blank),<blank>,$(MAKEOVERRIDES)))
+_extra  = $(foreach word,$(_given),'$(subst <blank>,$(blank),$(word))')
+_on     = $(filter-out 0 false no,$(1))
+_flags  = $(if $(call _on,$(DRY)),dry=true) $(if $(call _on,$(RETRY)),retry=true) $(if $(call _on,$(SAVE)),save=true) $(if $(WANDB),wandb=$(WANDB))
 # the tasks of a suite: all of them, those whose data is there (TASKS=available), or the named ones, perhaps with *
-named  = $(if $(findstring *,$(TASKS)),glob([$(TASKS)]),$(TASKS))
-tasks  = $(if $(filter-out available,$(TASKS)),'task=$(named)','task=glob($(or $(2),$(1)_*))') $(if $(filter available,$(TASKS)),available=true)
+_named  = $(if $(findstring *,$(TASKS)),glob([$(TASKS)]),$(TASKS))
+_tasks  = $(if $(filter-out available,$(TASKS)),'task=$(_named)','task=glob($(or $(2),$(1)_*))') $(if $(filter available,$(TASKS)),available=true)
 comma := ,
-shots  = [$(subst $(blank),$(comma),$(patsubst %,fewshot_*_k%,$(subst $(comma), ,$(SHOTS))))]
+_shots  = [$(subst $(blank),$(comma),$(patsubst %,fewshot_*_k%,$(subst $(comma), ,$(SHOTS))))]
 # 256 pixels of which the middle is shown, as NOAH does, unless another size is asked for
-FEWSHOT = $(if $(filter recipe=%,$(given)),,recipe=fewshot) $(if $(filter resize=% backbone=vit_pico,$(given)),,resize=256)
+FEWSHOT = $(if $(filter recipe=%,$(_given)),,recipe=fewshot) $(if $(filter resize=% backbone=vit_pico,$(_given)),,resize=256)
 DEMO   = backbone=vit_pico recipe=demo seed=0 'task=mini_digits,mini_tissue,mini_location'
-run    = $(PY) -m visionpeft.benchmark -m 'method=$(METHOD)' 'seed=$(SEEDS)' $(flags) $(1) $(extra)
+_run    = $(PY) -m visionpeft.benchmark -m 'method=$(METHOD)' 'seed=$(SEEDS)' $(_flags) $(1) $(_extra)
 # a failed run (exit 1) does not keep the others from their table; a refused command (2) does
-then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call board),true); exit $$code
-board  = $(if $(call on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published)
+then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call _board),true); exit $$code
+_board  = $(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published)
 
 .PHONY: help setup list data demo mini vtab fewshot dg leaderboard test lint types check clean
 .DEFAULT_GOAL := help
@@ -60,27 +60,27 @@ list: $(READY) ## methods, tasks, recipes, backbones
 	@$(PY) -m visionpeft.benchmark list
 
 data: $(READY) ## get and check data sets: make data TASK=vtab_eurosat (or SUITE=vtab) DATA=<folder> TERMS=accept
-	@$(PY) -m visionpeft.benchmark data $(extra)
+	@$(PY) -m visionpeft.benchmark data $(_extra)
 
 demo: $(READY) ## the main job on the embedded default: four methods, three tasks, short schedules, a leaderboard
-	$(PY) -m visionpeft.benchmark -m 'method=linear,bitfit,lora' $(DEMO) $(flags)
-	$(PY) -m visionpeft.benchmark -m method=glora supernet_epochs=10 generations=3 population=20 parents=5 mutants=10 crossovers=10 $(DEMO) $(flags)
-	$(call board)
+	$(PY) -m visionpeft.benchmark -m 'method=linear,bitfit,lora' $(DEMO) $(_flags)
+	$(PY) -m visionpeft.benchmark -m method=glora supernet_epochs=10 generations=3 population=20 parents=5 mutants=10 crossovers=10 $(DEMO) $(_flags)
+	$(call _board)
 
 mini: $(READY) ## the embedded suite in full: make mini METHOD=lora
-	@$(call then_board,$(call run,$(call tasks,mini) $(if $(filter backbone=%,$(given)),,backbone=vit_pico)))
+	@$(call then_board,$(call _run,$(call _tasks,mini) $(if $(filter backbone=%,$(_given)),,backbone=vit_pico)))
 
 vtab: $(READY) ## the 19 VTAB-1k tasks: make vtab METHOD=glora DATA=<folder>
-	@$(call then_board,$(call run,$(call tasks,vtab)))
+	@$(call then_board,$(call _run,$(call _tasks,vtab)))
 
 fewshot: $(READY) ## five data sets, NOAH's lists and recipe: make fewshot METHOD=glora SHOTS=1,2,4,8,16 DATA=<folder>
-	@$(call then_board,$(call run,$(call tasks,fewshot,$(shots)) $(FEWSHOT)))
+	@$(call then_board,$(call _run,$(call _tasks,fewshot,$(_shots)) $(FEWSHOT)))
 
 dg: $(READY) ## learnt in one domain, tested in others: make dg METHOD=lora TASKS='dg_pacs_*' DATA=<folder>
-	@$(call then_board,$(call run,$(call tasks,dg) $(FEWSHOT)))
+	@$(call then_board,$(call _run,$(call _tasks,dg) $(FEWSHOT)))
 
 leaderboard: $(READY) ## page, Markdown and CSV tables from all records
-	@$(call board)
+	@$(call _board)
 
 test: $(READY) ## all tests
 	$(PY) -m pytest -q -n 2
