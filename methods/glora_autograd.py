@@ -6,6 +6,7 @@ product with W'; backward, what is learnt comes from narrow products and sums ov
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import torch
@@ -22,6 +23,12 @@ def fold(weight: Tensor, gain: Tensor | None, left: Tensor, right: Tensor) -> Te
     return weight + left @ right if len(right) else weight
 
 
+def no_autocast(device: str) -> contextlib.AbstractContextManager[Any]:
+    """Return a context without autocast, on a device that may have none (meta)."""
+    known = torch.amp.is_autocast_available(device)
+    return torch.autocast(device, enabled=False) if known else contextlib.nullcontext()
+
+
 def structured_linear(
     x: Tensor, weight: Tensor, shift: Tensor, gain: Tensor | None, pair: tuple[Tensor, Tensor]
 ) -> Tensor:
@@ -36,12 +43,13 @@ def structured_linear(
     """
     if not torch.is_grad_enabled():
         return F.linear(x, fold(weight, gain, *pair), shift)
-    if torch.is_autocast_enabled(x.device.type):
-        x = x.to(torch.get_autocast_dtype(x.device.type))
+    device = x.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):  # there is none on meta
+        x = x.to(torch.get_autocast_dtype(device))
     if gain is not None and gain.numel() == 1 and len(weight) < weight.shape[1]:
         gain = gain.expand(len(weight), 1)  # a scalar can be had on either side, and the output is the narrower one
-    kind = FoldedLinear if gain is None or len(gain) == 1 else GainedLinear
-    y: Tensor = kind.apply(x.reshape(-1, x.shape[-1]), weight, shift, gain, *pair)
+    function = FoldedLinear if gain is None or len(gain) == 1 else GainedLinear
+    y: Tensor = function.apply(x.reshape(-1, x.shape[-1]), weight, shift, gain, *pair)
     return y.view(*x.shape[:-1], len(weight))
 
 
@@ -88,7 +96,7 @@ class GainedLinear(Function):
     ) -> Tensor:
         """(n, in) -> (n, out)."""
         factor = (1 + gain).to(x.dtype)
-        rest = torch.where(factor == 0, 1, (1 + gain) / factor)
+        rest = torch.nan_to_num((1 + gain) / factor, nan=1.0)  # 0 / 0 where nothing is left of W
         low, z = x @ right.to(x.dtype).T, F.linear(x, (weight * rest).to(x.dtype))
         y = torch.addcmul(shift.to(x.dtype), z, factor.T)
         ctx.save_for_backward(x if ctx.needs_input_grad[5] else None, weight, gain, left, right, rest, low, z)

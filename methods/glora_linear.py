@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .glora_autograd import fold, structured_linear
+from .glora_autograd import fold, no_autocast, structured_linear
 from .glora_space import SUPPORTS, split
 from .surgery import adopt, plain_linear
 
@@ -86,18 +86,23 @@ class GLoRALinear(nn.Linear):
         """Return what a support is made of: down and up of a low rank; a vector or scalar; nothing."""
         found = []
         for name, shape in self.used[support].items():
-            stored: Tensor = getattr(self, name)
-            found.append(stored if stored.shape == shape else stored[tuple(slice(size) for size in shape)])
+            part: Tensor = getattr(self, name)
+            for dim, size in enumerate(shape):
+                part = part if part.shape[dim] == size else part.narrow(dim, 0, size)
+            found.append(part)
         return found
 
     def shift(self) -> Tensor | None:
         """Return b' = b + b * D + E + W C, (out,), or None if there is neither bias nor support."""
-        parts: list[Tensor] = [] if self.bias is None else [self.bias]
-        parts += [torch.mul(self.bias, d) for d in self.read("D")]
-        parts += [e.expand(self.out_features) for e in self.read("E")]
+        shift: Tensor | None = self.bias
+        for d in self.read("D"):
+            shift = torch.addcmul(self.bias, self.bias, d)
+        for e in self.read("E"):
+            shift = e.expand(self.out_features) if shift is None else shift + e
         if c := self.read("C"):
-            parts.append((self.weight @ reduce(torch.matmul, c)).squeeze(1))
-        return reduce(torch.add, parts) if parts else None
+            prompt = reduce(torch.matmul, c).squeeze(1)
+            shift = self.weight @ prompt if shift is None else torch.addmv(shift, self.weight, prompt)
+        return shift
 
     def gain(self) -> Tensor | None:
         """Return A as far as it multiplies W element by element, in whatever shape broadcasts to (out, in)."""
@@ -108,26 +113,28 @@ class GLoRALinear(nn.Linear):
 
     def pair(self) -> tuple[Tensor, Tensor]:
         """Return left (out, k) and right (k, in), whose product is B and what is low rank of W A."""
-        left, right = [self.weight.new_empty(self.out_features, 0)], [self.weight.new_empty(0, self.in_features)]
-        a, b = self.read("A"), self.read("B")
+        pairs, a, b = [], self.read("A"), self.read("B")
         if self.factor == "matrix" and len(a) == 2:
-            left.append(self.weight @ a[0])
-            right.append(a[1])
+            pairs.append((self.weight @ a[0], a[1]))
         if b:
-            left.append(b[0].expand(self.out_features, -1))
-            right.append(b[1] if len(b) == 2 else self.weight.new_ones(1, self.in_features))
-        return torch.cat(left, 1), torch.cat(right, 0)
+            right = b[1] if len(b) == 2 else self.weight.new_ones(1, self.in_features)
+            pairs.append((b[0].expand(self.out_features, -1), right))
+        if not pairs:
+            return self.weight.new_empty(self.out_features, 0), self.weight.new_empty(0, self.in_features)
+        return pairs[0] if len(pairs) == 1 else (torch.cat([p[0] for p in pairs], 1), torch.cat([p[1] for p in pairs]))
 
     def effective(self) -> tuple[Tensor, Tensor | None]:
-        """Return W' (out, in) and b' (out,)."""
-        return fold(self.weight, self.gain(), *self.pair()), self.shift()
+        """Return W' (out, in) and b' (out,), in the type of W."""
+        with no_autocast(self.weight.device.type):
+            return fold(self.weight, self.gain(), *self.pair()), self.shift()
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out). The gradient of W' is formed only for a low-rank A that multiplies element-wise."""
-        shift, gain, pair = self.shift(), self.gain(), self.pair()
-        if gain is not None and min(gain.shape) > 1:
-            return F.linear(x, fold(self.weight, gain, *pair), shift)
-        shift = self.weight.new_zeros(self.out_features) if shift is None else shift
+        if self.factor == "hadamard" and len(self.used["A"]) == 2:
+            return F.linear(x, *self.effective())
+        with no_autocast(x.device.type):
+            shift, gain, pair = self.shift(), self.gain(), self.pair()
+            shift = self.weight.new_zeros(self.out_features) if shift is None else shift
         return structured_linear(x, self.weight, shift, gain, pair)
 
     def fold(self) -> nn.Linear:

@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 import random
-import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from glora_table import SEARCH, Key, Rows, kendall, report, trainable
 from omegaconf import OmegaConf
 
 from visionpeft.benchmark.backbone import outline
@@ -38,10 +36,8 @@ from visionpeft.methods.glora import GLoRA
 from visionpeft.methods.glora_space import SUPPORTS, Words, split
 from visionpeft.methods.glora_subnets import adapted_layers
 from visionpeft.methods.lora import LoRA
-from visionpeft.reports.stats import half_width
 
 LINEARS = ("qkv", "proj", "fc1", "fc2")
-SEARCH, INHERITED = "evolutionary search, winner retrained", "the same winner, inherited weights"
 OPTIONS: tuple[dict[str, Any], ...] = (
     {"sampling": "step"},
     {"sampling": "sandwich"},
@@ -49,8 +45,6 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"factor": "matrix"},
 )
 """Other ways to make the supernet, for `--options`."""
-Key = tuple[str, int]
-"""A task and a seed."""
 
 
 class Controls:
@@ -89,7 +83,7 @@ class Controls:
         found = [store.root / p.run.task.suite / f"{p.stem}.json" for p in planned]
         return [read(path) if path.exists() else None for path in found]
 
-    def rows(self) -> dict[str, dict[Key, Record]]:
+    def rows(self) -> Rows:
         """Execute everything but the subnets of the correlation."""
         evaluations = self.search.population * (self.search.generations + 1)
         chance = dataclasses.replace(self.search, population=evaluations, generations=0)
@@ -167,19 +161,6 @@ class Controls:
         return found
 
 
-def kendall(pairs: list[tuple[float, float]]) -> float:
-    """Return Kendall's tau-b, which allows for ties; NaN where one side is all alike."""
-    x, y = np.array(pairs).T if pairs else (np.empty(0), np.empty(0))
-    one, other = np.sign(x[:, None] - x), np.sign(y[:, None] - y)
-    scale = math.sqrt((one**2).sum() * (other**2).sum())
-    return float((one * other).sum() / scale) if scale else math.nan
-
-
-def trainable(record: Record) -> int:
-    """Return the live parameters without the head."""
-    return (record.params["trainable"] or 0) - (record.params["head"] or 0)
-
-
 def _without(word: str, support: int) -> str:
     return "".join("N" if i == support else choice for i, choice in enumerate(split(word)))
 
@@ -188,65 +169,6 @@ def _plain(node: Any) -> dict[str, Any]:
     values = OmegaConf.to_container(node, resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
-
-
-def table(rows: dict[str, dict[Key, Record]], keys: list[Key]) -> list[str]:
-    """Return the rows as Markdown, test accuracies in percent, beside their difference from the search."""
-    tasks = list(dict.fromkeys(task for task, _ in keys))
-    shown = {row: {key: record.scores["test"] for key, record in done.items()} for row, done in rows.items()}
-    inherited = {key: record.scores["inherited/test"] for key, record in rows[SEARCH].items()}
-    shown = {SEARCH: shown.pop(SEARCH), INHERITED: inherited, **shown}
-    lines = ["| | parameters | " + " | ".join(tasks) + " | mean | minus the search |"]
-    lines.append("|---|--:|" + "--:|" * (len(tasks) + 2))
-    for row, scores in shown.items():
-        sizes = [trainable(record) for record in rows[SEARCH if row == INHERITED else row].values()]
-        by_task = [interval([scores[key] for key in keys if key[0] == task and key in scores]) for task in tasks]
-        mean, difference = interval(by_seed(scores, keys)), interval(by_seed(scores, keys, shown[SEARCH]))
-        cells = [f"{np.mean(sizes):,.0f}" if sizes else "", *by_task, mean, "" if row == SEARCH else difference]
-        lines.append(f"| {row} | {' | '.join(cells)} |")
-    return lines
-
-
-def by_seed(scores: dict[Key, float], keys: list[Key], base: dict[Key, float] | None = None) -> list[float]:
-    """Return the mean over tasks for each seed that has all of them, less that of `base`, if there is one."""
-    means = []
-    for seed in dict.fromkeys(seed for _, seed in keys):
-        own = [key for key in keys if key[1] == seed]
-        if all(key in scores and (base is None or key in base) for key in own):
-            means.append(float(np.mean([scores[key] - (base[key] if base else 0) for key in own])))
-    return means
-
-
-def interval(values: list[float]) -> str:
-    """Return the mean in percent and half its 95 % interval; blank without values."""
-    if not values:
-        return ""
-    half = half_width(100 * np.array(values))
-    return f"{100 * np.mean(values):.1f}" + ("" if half is None else f" ± {half:.1f}")
-
-
-def report(controls: Controls, rows: dict[str, dict[Key, Record]], taus: dict[str, tuple[float, int]]) -> str:
-    """Return the page."""
-    args, search = controls.args, controls.search
-    seen = next(iter(rows[SEARCH].values()))
-    evaluations = search.population * (search.generations + 1)
-    text = [
-        "# What GLoRA's search buys",
-        f"Backbone {args.backbone}, rank {args.rank}, seeds {', '.join(map(str, args.seeds))}; test accuracy in percent, "
-        "95 % t intervals over seeds; the last column is paired by seed. Every row is trained on train + val "
-        f"for {args.epochs} epochs, unless it says otherwise. A search trains a supernet on train for "
-        f"{args.supernet_epochs} epochs and scores {evaluations} subnets on val.",
-        f"{seen.provenance['device']}, {seen.run['recipe']['precision']}, torch {seen.provenance['versions']['torch']}.",
-        "\n".join(table(rows, controls.keys)),
-        "## Does the supernet rank subnets?",
-        "Kendall's tau-b between the accuracy of random subnets on val with inherited weights and their test accuracy "
-        f"trained alone, seed {args.seeds[0]}.",
-        "\n".join(
-            ["| task | tau | subnets |", "|---|--:|--:|"] + [f"| {k} | {t:.2f} | {n} |" for k, (t, n) in taus.items()]
-        ),
-        f"    {shlex.join(['python', 'scripts/glora_controls.py', *sys.argv[1:]])}",
-    ]
-    return "\n\n".join(text) + "\n"
 
 
 def main() -> None:
@@ -272,7 +194,7 @@ def main() -> None:
     rows = controls.rows()
     if not rows[SEARCH]:
         sys.exit("no search succeeded; the messages above say why")
-    page = report(controls, rows, controls.correlations(rows[SEARCH]))
+    page = report(controls.args, controls.search, rows, controls.correlations(rows[SEARCH]))
     controls.args.out.parent.mkdir(parents=True, exist_ok=True)
     controls.args.out.write_text(page)
     print(page)

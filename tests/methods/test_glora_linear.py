@@ -228,6 +228,12 @@ def test_compiles_in_one_graph(word):
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.parametrize("word", ["LLLVV", "VLVVV", "NNNNN"])
+def test_an_outline_without_memory_runs(word):
+    made = GLoRALinear(nn.Linear(6, 8, device="meta"), R, word)
+    assert made(torch.empty(5, 6, device="meta")).shape == (5, 8)
+
+
 @pytest.mark.parametrize("gradient", [True, False])
 @pytest.mark.parametrize("value", [0.001, -1.0, -1.001])
 def test_bf16_keeps_small_changes_of_scale(gradient, value):

@@ -1,0 +1,221 @@
+"""What a training step of GLoRA costs: FLOPs, seconds, bytes kept for the backward pass.
+
+Steps are compared with LoRA on all linear layers at the same rank, and with the released layer of GLoRA, which forms
+W' densely in every layer. Times are taken in turn, on the same random subnets, in one process, and on a CPU they are
+the processor's, which other jobs disturb less: read the ratios. `glora_candidates` times the search.
+
+    python scripts/glora_cost.py [flops] [step] [--model tiny] [--batch 16] [--repeats 8]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from functools import reduce
+from unittest import mock
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from visionpeft.benchmark.device import autocast, pick_device, pick_precision, write_out_attention
+from visionpeft.methods.base import Method
+from visionpeft.methods.glora import GLoRA
+from visionpeft.methods.glora_linear import GLoRALinear
+from visionpeft.methods.glora_space import Words
+from visionpeft.methods.glora_subnets import adapted_layers, choose
+from visionpeft.methods.lora import LoRA
+
+PICO = {"img_size": 32, "patch_size": 4, "embed_dim": 128, "depth": 6, "num_heads": 4}
+MODELS = {
+    "pico": ("vit_tiny_patch16_224", PICO),
+    "tiny": ("vit_tiny_patch16_224", {}),
+    "base": ("vit_base_patch16_224", {}),
+}
+LINEARS = ("qkv", "proj", "fc1", "fc2")
+SUBNETS = ("NLNNN", "NVNNN", "VNNNN", "VVVVV", "SLVVV", "VLLVV", "LLLVV")
+
+
+def official(layer: GLoRALinear, x: Tensor) -> Tensor:
+    """The released layer: all supports are written out, none as zeros, whatever they are."""
+    a, b = (written_out(layer, support, layer.weight) for support in "AB")
+    c = written_out(layer, "C", layer.weight[:1].T)
+    d, e = (written_out(layer, support, layer.weight[:1, 0]) for support in "DE")
+    weight = layer.weight + layer.weight * a + b
+    bias = e if layer.bias is None else layer.bias + layer.bias * d + e
+    return F.linear(x, weight, bias + torch.matmul(layer.weight, c).squeeze())
+
+
+def written_out(layer: GLoRALinear, support: str, like: Tensor) -> Tensor:
+    """Return a support as the released layer prepares it."""
+    parts = layer.read(support)
+    return reduce(torch.matmul, parts) if parts else torch.zeros_like(like)
+
+
+def made(model: str, method: Method, device: torch.device | str, precision: str = "fp32") -> nn.Module:
+    """Return a ViT in training mode with the method in it."""
+    name, arguments = MODELS[model]
+    torch.manual_seed(0)
+    with torch.device(device):
+        vit = timm.create_model(name, num_classes=100, **arguments).train()
+    method.inject(vit)
+    if torch.device(device).type == "cpu" and precision == "bf16":  # as a run does
+        write_out_attention(vit)
+    return vit
+
+
+def subnets(model: nn.Module, number: int) -> list[Words]:
+    """Return random configurations, the same ones each time."""
+    space, rng = GLoRA(budget=None).space(adapted_layers(model)), random.Random(0)
+    return [space.draw(rng) for _ in range(number)]
+
+
+def step_flops(model: nn.Module, size: int) -> float:
+    """Return the FLOPs of a forward and backward pass per image, in 1e9."""
+    x, y = torch.empty(8, 3, size, size, device="meta"), torch.zeros(8, dtype=torch.long, device="meta")
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        F.cross_entropy(model(x), y).backward()
+    return counter.get_total_flops() / len(x) / 1e9
+
+
+def flops(rank: int) -> None:
+    """Print FLOPs of a step against LoRA's."""
+    print(f"\n## FLOPs of a training step, rank {rank}\n\nRelative to LoRA on all linear layers.\n")
+    print(
+        "| model | LoRA (GFLOPs per image) | " + " | ".join(SUBNETS) + " | supernet, mean of 100 (range) | official |"
+    )
+    print("|---|--:|" + "--:|" * (len(SUBNETS) + 2))
+    for name in ("tiny", "base"):
+        lora = step_flops(made(name, LoRA(rank=rank, targets=LINEARS), "meta"), 224)
+        model = made(name, GLoRA(rank=rank), "meta")
+        layers, cells = len(adapted_layers(model)), []
+        for words in [(word,) * layers for word in SUBNETS] + subnets(model, 100):
+            choose(model, words)
+            cells.append(step_flops(model, 224) / lora)
+        fixed, drawn = cells[: len(SUBNETS)], cells[len(SUBNETS) :]
+        with mock.patch.object(GLoRALinear, "forward", official):
+            dense = step_flops(model, 224) / lora
+        mean = f"{statistics.mean(drawn):.3f} ({min(drawn):.3f} to {max(drawn):.3f})"
+        row = " | ".join(f"{cell:.3f}" for cell in fixed)
+        print(f"| {name} | {lora:.2f} | {row} | {mean} | {dense:.3f} |", flush=True)
+
+
+def clock(device: torch.device) -> float:
+    """Return seconds; on a CPU those of this process and its children, which other jobs disturb less."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+class Step:
+    """A training step without the optimizer, whose part is the same for all."""
+
+    def __init__(self, args: argparse.Namespace, device: torch.device) -> None:
+        size = MODELS[args.model][1].get("img_size", 224)
+        torch.manual_seed(1)
+        self.x = torch.randn(args.batch, 3, size, size, device=device)
+        self.y = torch.randint(100, (args.batch,), device=device)
+        self.precision = pick_precision(args.precision, device)
+
+    def loss(self, model: nn.Module) -> Tensor:
+        """Run forward."""
+        with autocast(self.precision, self.x.device):
+            return F.cross_entropy(model(self.x), self.y)
+
+    def seconds(self, model: nn.Module) -> float:
+        """Return the time of one step."""
+        start = clock(self.x.device)
+        self.loss(model).backward()
+        end = clock(self.x.device)
+        model.zero_grad(set_to_none=True)
+        return end - start
+
+    def kept(self, model: nn.Module) -> int:
+        """Return the bytes kept for the backward pass, parameters aside."""
+        own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+        kept: dict[int, Tensor] = {}
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.setdefault(id(t), t), lambda t: t):
+            self.loss(model)
+        storages = {s.data_ptr(): s.nbytes() for s in (t.untyped_storage() for t in kept.values())}
+        return sum(size for pointer, size in storages.items() if pointer not in own)
+
+
+def step(args: argparse.Namespace) -> None:
+    """Print seconds and kept bytes of a step against LoRA's and the released layer's."""
+    device = pick_device(args.device)
+    run = Step(args, device)
+    lora = made(args.model, LoRA(rank=args.rank, targets=LINEARS), device, run.precision)
+    model = made(args.model, GLoRA(rank=args.rank), device, run.precision)
+
+    def released(measure: Callable[[nn.Module], float]) -> float:
+        with mock.patch.object(GLoRALinear, "forward", official):
+            return measure(model)
+
+    rows: dict[str, Callable[[Callable[[nn.Module], float]], float]] = {
+        "LoRA, all linear layers": lambda measure: measure(lora),
+        "GLoRA, supernet": lambda measure: measure(model),
+        "GLoRA, released layer": released,
+    }
+    seconds: dict[str, list[float]] = {row: [] for row in rows}
+    kept: dict[str, list[float]] = {row: [] for row in rows}
+    for measure, found in ((run.seconds, seconds), (run.kept, kept)):
+        for i, words in enumerate(subnets(model, args.repeats + 1)):
+            choose(model, words)
+            for j in range(len(rows)):  # each in turn first: what ran before leaves its mark on a memory allocator
+                row = list(rows)[(i + j) % len(rows)]
+                found[row].append(rows[row](measure))
+    print(
+        f"\n## A training step: {args.model}, batch {args.batch}, rank {args.rank}, {run.precision}, {where(device)}\n"
+    )
+    print(f"Medians of {args.repeats} random subnets.\n\n| | seconds | ratio | kept for backward (MB) | ratio |")
+    print("|---|--:|--:|--:|--:|")
+    base = list(rows)[0]
+    for row in rows:
+        times = seconds[row][1:]  # the first is a warm-up
+        ratio = statistics.median(time / own for time, own in zip(times, seconds[base][1:], strict=True))
+        size = statistics.mean(kept[row])
+        more = size / statistics.mean(kept[base])
+        print(f"| {row} | {statistics.median(times):.3f} | {ratio:.2f} | {size / 1e6:.0f} | {more:.2f} |")
+
+
+def where(device: torch.device) -> str:
+    """Return the device and torch's version."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    return f"{name}, torch {torch.__version__.partition('+')[0]}"
+
+
+def arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add what this script and `glora_candidates` both ask for."""
+    parser.add_argument("--model", choices=MODELS, default="tiny")
+    parser.add_argument("--rank", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=8)
+    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto")
+    parser.add_argument("--device", default="auto")
+    return parser
+
+
+def main() -> None:
+    """Print what was asked for as Markdown tables."""
+    parser = arguments(
+        argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    )
+    parser.add_argument("parts", nargs="*", default=["flops", "step"])
+    parser.add_argument("--batch", type=int, default=16)
+    args = parser.parse_args()
+    if "flops" in args.parts:
+        flops(args.rank)
+    if "step" in args.parts:
+        step(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The controls of GLoRA's search: their statistics, and which runs they are."""
+
+import importlib
+import math
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from visionpeft.benchmark.record import Record
+from visionpeft.methods.lora import LoRA
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+KEYS = [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    yield importlib.import_module("glora_controls"), importlib.import_module("glora_table")
+    sys.modules.pop("glora_controls"), sys.modules.pop("glora_table")
+
+
+def record(test: float, trained: int = 100) -> Record:
+    return Record(
+        id="", status="ok", run={}, label="", scores={"test": test}, params={"trainable": trained, "head": 10}
+    )
+
+
+@pytest.mark.parametrize(
+    ("pairs", "tau"),
+    [
+        ([(1, 1), (2, 2), (3, 3)], 1.0),
+        ([(1, 3), (2, 2), (3, 1)], -1.0),
+        ([(1, 1), (2, 3), (2, 2), (3, 4)], 5 / math.sqrt(5 * 6)),
+        ([(1, 1), (1, 2)], None),
+        ([], None),
+    ],
+)
+def test_kendall(scripts, pairs, tau):
+    found = scripts[1].kendall(pairs)
+    assert math.isnan(found) if tau is None else found == pytest.approx(tau)
+
+
+def test_table(scripts):
+    """Means over seeds, an average over tasks where a seed has all, differences paired by seed."""
+    page = scripts[1]
+    searched = {key: record(0.5 + 0.01 * i) for i, key in enumerate(KEYS)}
+    for (_, seed), one in searched.items():
+        one.scores["inherited/test"] = 0.25 + 0.02 * seed
+    other = {(task, seed): record(0.6 + 0.02 * seed, 200) for task, seed in KEYS[:3]}
+    lines = page.table({page.SEARCH: searched, "other": other}, KEYS)
+    assert lines[0] == "| | parameters | a | b | mean | minus the search |"
+    assert lines[2] == f"| {page.SEARCH} | 90 | 50.5 ± 6.4 | 52.5 ± 6.4 | 51.5 ± 6.4 |  |"
+    assert lines[3] == f"| {page.INHERITED} | 90 | 25.0 | 25.0 | 25.0 | -26.5 ± 6.4 |"
+    assert lines[4] == "| other | 190 | 61.0 ± 12.7 | 60.0 | 60.0 | 9.0 |"
+
+
+def test_what_is_run(scripts, tmp_path):
+    args = {"backbone": "vit_pico", "weights": None, "tasks": ["mini_digits"], "seeds": [0], "rank": 8, "epochs": 10}
+    args |= {"supernet_epochs": 20, "generations": 2, "population": 10, "subnets": 3, "options": True}
+    args |= {"device": "cpu", "data": None, "cache": tmp_path, "runs": tmp_path, "out": tmp_path / "page.md"}
+    controls = scripts[0].Controls(Namespace(**args))
+    assert (controls.search.parents, controls.search.mutants, controls.search.crossovers) == (2, 5, 5)
+    space = controls.space()
+    near = controls.alike(0, 60_000)
+    assert abs(space.size(near) - 60_000) < 1500 and near == controls.alike(0, 60_000) != controls.alike(1, 60_000)
+    assert controls.matched_rank(60_000) == 5  # 6 blocks of 2048 parameters per rank: 61,440
+    run = controls.run("lora", LoRA(), ("mini_digits", 3), 30)
+    assert (run.recipe.epochs, run.recipe.warmup, run.seed, run.recipe.lr) == (30, 3, 3, 1e-3)
+    winner = record(0.5, 60_010)
+    winner.settled["config"] = "-".join(["LVNSN"] * 24)
+    rows = controls._from_winners({("mini_digits", 0): winner})
+    assert [row for row in rows if row.startswith("LoRA")] == [
+        "LoRA of equal size, 10 epochs",
+        "LoRA of equal size, 30 epochs",
+    ]
+    without = {row[-1]: run[("mini_digits", 0)].method.config[:5] for row, run in rows.items() if "without" in row}
+    assert without == {"A": "NVNSN", "B": "LNNSN", "C": "LVNSN", "D": "LVNNN", "E": "LVNSN"}
