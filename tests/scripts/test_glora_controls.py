@@ -53,7 +53,7 @@ def test_table(scripts):
     lines = page.table({page.SEARCH: searched, "other": other}, KEYS)
     assert lines[0] == "| | parameters | a | b | mean | minus the search |"
     assert lines[2] == f"| {page.SEARCH} | 90 | 50.5 ± 6.4 | 52.5 ± 6.4 | 51.5 ± 6.4 |  |"
-    assert lines[3] == f"| {page.INHERITED} | 90 | 25.0 | 25.0 | 25.0 | -26.5 ± 6.4 |"
+    assert lines[3] == f"| {page.INHERITED} | 90 | 26.0 ± 12.7 | 26.0 ± 12.7 | 26.0 ± 12.7 | -25.5 ± 6.4 |"
     assert lines[4] == "| other | 190 | 61.0 ± 12.7 | 60.0 | 60.0 | 9.0 |"
 
 
