@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import importlib.resources
 import importlib.util
+import math
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -172,11 +173,13 @@ def outline(backbone: Backbone, num_classes: int) -> nn.Module:
         return _create(resolve(backbone), num_classes, 0.0)
 
 
-def build(backbone: Backbone, num_classes: int, drop_path: float = 0.0, seed: int = 0) -> nn.Module:
+def build(
+    backbone: Backbone, num_classes: int, drop_path: float = 0.0, seed: int = 0, head_init: str = "trunc_normal"
+) -> nn.Module:
     """Return the pretrained model with a fresh head of `num_classes`.
 
-    The head's weights come from trunc-normal(0.02) drawn from `seed` alone, its bias is zero: every method starts from
-    the same head. Methods are injected afterwards, because timm's constructor resets every linear layer.
+    The head is drawn from `seed` alone, by default from trunc-normal(0.02) with a bias of zero: every method starts
+    from the same head. Methods are injected afterwards, because timm's constructor resets every linear layer.
 
     Raises:
         ValueError: the weights file is damaged, belongs to another architecture, or holds more than weights.
@@ -193,9 +196,31 @@ def build(backbone: Backbone, num_classes: int, drop_path: float = 0.0, seed: in
     model.reset_classifier(num_classes)  # type: ignore[operator]
     generator = torch.Generator().manual_seed(seed)
     for head in heads(model):
-        nn.init.trunc_normal_(head.weight, std=HEAD_STD, generator=generator)  # type: ignore[arg-type]
-        nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+        assert isinstance(head, nn.Linear)
+        HEADS[head_init](head, generator)
     return model
+
+
+def _trunc_normal(head: nn.Linear, generator: torch.Generator) -> None:
+    nn.init.trunc_normal_(head.weight, std=HEAD_STD, generator=generator)
+    nn.init.zeros_(head.bias)
+
+
+def _linear(head: nn.Linear, generator: torch.Generator) -> None:
+    """Draw as nn.Linear does: weight and bias uniform within one over the root of the inputs."""
+    bound = 1 / math.sqrt(head.in_features)
+    nn.init.uniform_(head.weight, -bound, bound, generator=generator)
+    nn.init.uniform_(head.bias, -bound, bound, generator=generator)
+
+
+def _kaiming(head: nn.Linear, generator: torch.Generator) -> None:
+    """Draw as VPT does: every class starts at a probability of about .01."""
+    nn.init.kaiming_normal_(head.weight, a=0, mode="fan_out", generator=generator)
+    nn.init.constant_(head.bias, -math.log(99))
+
+
+HEADS = {"trunc_normal": _trunc_normal, "linear": _linear, "kaiming": _kaiming}
+"""How a new head is drawn, by name."""
 
 
 def _create(backbone: Backbone, num_classes: int, drop_path: float, **pretrained: Any) -> nn.Module:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class
@@ -16,7 +16,8 @@ from visionpeft.data.official import DataSet
 from visionpeft.data.task import Source, Target, Task
 from visionpeft.methods.base import Method
 
-from .overrides import choices, preset
+from .overrides import preset
+from .published import Published, published
 from .spec import Backbone, Options, Recipe, Run, from_mapping
 
 
@@ -28,9 +29,7 @@ def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
     """
     hydra = HydraConfig.get()
     chosen, overrides = hydra.runtime.choices, tuple(hydra.overrides.task)
-    published = _published(config, chosen["method"], folders)
-    for key, value in published.values.items():
-        OmegaConf.update(config, key, value)
+    literature = published(config, chosen["method"], overrides, folders)
     name, method = _method(config, chosen["method"], overrides, folders)
     return Run(
         method_name=name,
@@ -39,9 +38,10 @@ def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
         recipe=from_mapping(Recipe, _plain(config.recipe), "recipe"),
         backbone=from_mapping(Backbone, _plain(config.backbone), "backbone"),
         seed=_seed(config.seed),
-        label=_label(name, method, config, folders, published),
+        label=_label(name, method, config, folders, literature),
         overrides=overrides,
-        per_task=published.selected_on,
+        per_task=literature.selected_on,
+        preset=literature.preset,
     )
 
 
@@ -50,6 +50,7 @@ def compose_options(config: DictConfig, suite_sizes: Mapping[str, Mapping[str, i
     values = _plain(config)
     for group in ("method", "task", "recipe", "backbone", "seed", "per_task", "replicate"):
         values.pop(group)
+    values.pop("preset", None)
     cache = values.pop("cache")
     data = values.pop("data")  # an empty environment variable is none
     folders = {
@@ -151,29 +152,7 @@ def _method(config: DictConfig, name: str, given: tuple[str, ...], folders: tupl
     return type(method).__name__.lower(), method
 
 
-class Published(NamedTuple):
-    """The literature's setting of a method for one task: dotted keys and values, and what it was chosen on."""
-
-    values: Mapping[str, Any]
-    selected_on: str
-
-
-def _published(config: DictConfig, name: str, folders: tuple[Path, ...]) -> Published:
-    """Return the published setting for the task, if `per_task=published` asks for it."""
-    if config.per_task is None:
-        return Published({}, "")
-    if config.per_task != "published":
-        raise ValueError(f"per_task must be published or null, got {config.per_task!r}")
-    known = [choice.name for choice in choices("published", folders)]
-    if name not in known:
-        raise ValueError(f"no published per-task settings for method {name!r}; there are some for {', '.join(known)}")
-    found = preset("published", name, folders)
-    if config.task.suite != found.suite or config.task.name not in found.tasks:
-        raise ValueError(f"no published setting of {name} for {config.task.suite} task {config.task.name}")
-    return Published({str(k): v for k, v in found.tasks[config.task.name].items()}, found.selected_on)
-
-
-def _label(name: str, method: Method, config: DictConfig, folders: tuple[Path, ...], published: Published) -> str:
+def _label(name: str, method: Method, config: DictConfig, folders: tuple[Path, ...], literature: Published) -> str:
     """Return the row's name: the method's and whatever differs from the yamls that were chosen.
 
     A class given by `method._target_` has no yaml; its fields are compared with the class's defaults.
@@ -181,17 +160,31 @@ def _label(name: str, method: Method, config: DictConfig, folders: tuple[Path, .
     chosen = HydraConfig.get().runtime.choices
     written = preset("method", chosen["method"], folders)
     recipe = {**preset("recipe", chosen["recipe"], folders), **written.get("recipe", {})}
+    restated = OmegaConf.create()
+    if literature.preset:
+        restated = preset("preset", literature.preset.name, folders)
+        recipe |= restated.recipe
     own = config.method._target_ == written.method._target_
     usual = written.method if own else {f.name: f.default for f in dataclasses.fields(method)}
-    differing = [f"published per-task settings, chosen on {published.selected_on}"] if published.values else []
+    differing = _whose(literature, config, bool(restated.get("per_task")))
     for now, before, prefix in ((dataclasses.asdict(method), usual, ""), (_plain(config.recipe), recipe, "recipe.")):
         for key, value in now.items():
             expected = before.get(key)
             if isinstance(value, (list, tuple)) and isinstance(expected, Sequence):
                 value, expected = list(value), list(expected)
-            if value != expected and f"{prefix or 'method.'}{key}" not in published.values:
+            if value != expected and f"{prefix or 'method.'}{key}" not in literature.values:
                 differing.append(f"{prefix}{key}={_short(value)}")
     return f"{name} ({', '.join(differing)})" if differing else name
+
+
+def _whose(literature: Published, config: DictConfig, per_task: bool) -> list[str]:
+    """Return in words whose settings a run has, for its label."""
+    if literature.preset is None:
+        return [f"published per-task settings, chosen on {literature.selected_on}"] if literature.selected_on else []
+    same = config.backbone.model == literature.preset.model
+    words = [f"preset={literature.preset.name}" + ("" if same else " on another backbone")]
+    alone = per_task and not literature.selected_on
+    return [*words, *(["without its per-task settings"] if alone else [])]
 
 
 def _short(value: object) -> str:

@@ -22,18 +22,12 @@ from visionpeft.methods.base import Method
 from visionpeft.methods.surgery import foreign, heads
 
 from .device import autocast
+from .schedule import rate
 from .spec import Recipe
 
 
 class Diverged(RuntimeError):
     """The training loss became NaN or infinite."""
-
-
-def schedule(step: int, steps: int, warmup: int) -> float:
-    """Return the factor on the learning rate at `step` (0, 1, ...): linear warm-up, then half a cosine down to 0."""
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 def make_optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> Optimizer:
@@ -101,7 +95,6 @@ class Loop:
         self.learner: nn.Module = model
         self.batch_size = _even(len(batches), recipe) if recipe.mixes else min(recipe.batch_size, len(batches))
         self.steps = len(batches) // self.batch_size
-        self.warmup = round(recipe.warmup * self.steps)
         self.optimizer = make_optimizer(recipe, method.groups(model))
         self.order = torch.Generator().manual_seed(course.seed)
         self.seconds: list[float] = []
@@ -143,10 +136,10 @@ class Loop:
         return torch.stack(losses).mean().item(), lr  # the one synchronisation of an epoch
 
     def _set_rate(self, t: int) -> float:
-        rate = self.course.recipe.lr * schedule(t, self.course.epochs * self.steps, self.warmup)
+        now = rate(self.course.recipe, t, self.course.epochs, self.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group.get("lr_scale", 1.0)
-        return rate
+            group["lr"] = now * group.get("lr_scale", 1.0)
+        return now
 
     def _step(self, x: Tensor, y: Tensor, t: int) -> Tensor:
         with autocast(self.course.precision, self.batches.device):

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from .spec import nearest
 
-GROUPS = ("method", "task", "recipe", "backbone")
+GROUPS = ("method", "task", "recipe", "backbone", "preset")
 CONF = Path(str(files("visionpeft.conf")))
 
 

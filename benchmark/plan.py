@@ -14,12 +14,16 @@ from visionpeft.data.task import DataError, Source, Split, Task, load
 from .backbone import build, describe, outline, pretraining, view
 from .device import pick_device, pick_precision
 from .record import run_id
-from .spec import Options, Run
+from .spec import Options, Recipe, Run
 
 HARNESS = 1
 """Raised when a change to training or evaluation can move a number; part of a run's id, like the pixels' version."""
 PLACES = ("names", "path", "lists", "seed", "repo", "revision")
 """Fields of sources that say where data is or which sample, not what it is; digests and data.sample say that."""
+
+
+LATER = ("schedule", "warmup_lr", "min_lr", "lag", "head_init")
+"""Fields of a recipe that earlier versions had not."""
 
 
 @dataclass(frozen=True)
@@ -175,13 +179,27 @@ class _Planner:
                 "version": cls.version,
                 "fields": dataclasses.asdict(run.method),
             },
-            "recipe": dataclasses.asdict(run.recipe) | {"precision": pick_precision(run.recipe.precision, device)},
+            "recipe": _recipe(run.recipe) | {"precision": pick_precision(run.recipe.precision, device)},
             "backbone": backbone,
             "data": data,
             "per_task": run.per_task,
+            **_preset(run),
             "versions": {"harness": HARNESS, "pixels": VERSION},
             "seed": run.seed,
         }
+
+
+def _recipe(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe's fields; those that came later are left out at their defaults, so that earlier ids hold."""
+    usual = {f.name: f.default for f in dataclasses.fields(Recipe) if f.name in LATER}
+    return {key: value for key, value in dataclasses.asdict(recipe).items() if usual.get(key, ...) != value}
+
+
+def _preset(run: Run) -> dict[str, Any]:
+    """Return what a record says of a preset, if there is one."""
+    if run.preset is None:
+        return {}
+    return {"preset": {key: value for key, value in dataclasses.asdict(run.preset).items() if key != "methods"}}
 
 
 def _labelled(label: str, variant: str) -> str:

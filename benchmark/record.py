@@ -25,6 +25,10 @@ BESIDE = (
     ("backbone", "name"),
     ("data", "flavour"),
     ("data", "confirmed"),
+    ("preset", "model"),
+    ("preset", "data"),
+    ("preset", "selected"),
+    ("preset", "lacks"),
 )
 """What a run says of its surroundings: a new task in a suite, or a backbone's other name, makes no other run."""
 
@@ -44,7 +48,8 @@ class Record:
                 the columns that are no other domain than what was learnt from; and seen, the pretraining sets of the
                 backbone that overlap with the task; both only if there are any.
             method: {name, target, version, fields}; name is the yaml's stem.
-            recipe: all fields of the recipe, among them select ("last" | "best_val") and train_on.
+            recipe: all fields of the recipe, schedule and what follows it only where not at their defaults; among them
+                select ("last" | "best_val") and train_on.
             backbone: {name, model, weights_sha256, img_size, mean, std, interpolation, resize, jpeg}.
             data: {source, reading, splits: {split: {size, expected, digest, order}}}; digest is order-free over
                 (key, label), reading how the source was told to show its images; repeated, where there are any, counts
@@ -54,6 +59,8 @@ class Record:
                 whether an official source's digests are all known and agree. With several test sets their splits are
                 "test/<column>", with {source, reading} of their own, and classes where restricted.
             per_task: on what published per-task settings were chosen, if they were used ("test", "val200"), else "".
+            preset: whose released runs this one restates, if any: {name, model, data, selected, lacks}: its
+                weights, its images, what its figures were chosen on, and what is still done otherwise.
             versions: of what can move a number outside the method: {harness, pixels}.
         label: the row's name in tables: the method's name and the settings that differ from its yaml.
         settled: fields of the method after training, where a search changed them; else empty.

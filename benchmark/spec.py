@@ -72,7 +72,12 @@ class Recipe(Augmentation):
     Attributes:
         name: what tables call it.
         optimizer: adamw or sgd (momentum .9).
-        lr: peak learning rate; linear warm-up from 0 over `warmup` epochs, then cosine to 0, both per step.
+        lr: peak learning rate.
+        schedule: step: linear warm-up from 0 over `warmup` epochs, then cosine to 0, both per step; epoch: one rate per
+            epoch, from warmup_lr up and down to min_lr; timm_epoch: the same, but the cosine counts from epoch 0 on.
+        warmup_lr, min_lr: where a schedule by epoch starts and what it comes down to.
+        lag: epochs by which a schedule by epoch is late: 1 where it is stepped after an epoch with that epoch's number.
+        head_init: trunc_normal (.02, bias 0), linear (PyTorch's default), or kaiming (fan out, bias -log 99).
         weight_decay: decoupled for adamw.
         epochs: passes over the training split.
         warmup: epochs of warm-up; may be fractional.
@@ -94,13 +99,18 @@ class Recipe(Augmentation):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     select: Literal["last", "best_val"] = "last"
     train_on: Literal["trainval", "train"] = "trainval"
+    schedule: Literal["step", "epoch", "timm_epoch"] = "step"
+    warmup_lr: float = 0.0
+    min_lr: float = 0.0
+    lag: int = 0
+    head_init: Literal["trunc_normal", "linear", "kaiming"] = "trunc_normal"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("lr", "epochs", "batch_size"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("weight_decay", "warmup"):
+        for name in ("weight_decay", "warmup", "warmup_lr", "min_lr", "lag"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.warmup >= self.epochs:
@@ -114,8 +124,33 @@ class Recipe(Augmentation):
                 "select=best_val chooses on the validation images, so it cannot train on them: "
                 "add recipe.train_on=train, or use select=last"
             )
+        if self.schedule == "step" and (self.warmup_lr or self.min_lr or self.lag):
+            raise ValueError(
+                "warmup_lr, min_lr and lag belong to a schedule by epoch: add schedule=timm_epoch or epoch"
+            )
         if self.mixes and self.batch_size % 2:
             raise ValueError(f"mixup and cutmix mix images in pairs: batch_size must be even, got {self.batch_size}")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A repository's released runs, as far as ours restate them.
+
+    Attributes:
+        name: what tables call it.
+        methods: those it trained, by our names.
+        model: the timm name of its weights.
+        data: the images it read: noah-jpeg (NOAH's JPEG export) or tfds.
+        selected: what its figures were chosen on.
+        lacks: what a run under the preset still does otherwise, if that is known to matter.
+    """
+
+    name: str
+    methods: tuple[str, ...]
+    model: str
+    data: Literal["noah-jpeg", "tfds"]
+    selected: str
+    lacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +158,7 @@ class Run:
     """One method on one task with one seed: everything that can move its number.
 
     `label` is the row's name in tables, `overrides` the command line it came from; `per_task` says on what published
-    per-task settings were chosen ("test", "val200"), if they were asked for.
+    per-task settings were chosen ("test", "val200"), if they were asked for; `preset` is whose protocol it restates.
     """
 
     method_name: str
@@ -135,6 +170,7 @@ class Run:
     label: str
     overrides: tuple[str, ...] = ()
     per_task: str = ""
+    preset: Preset | None = None
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class TrainingJob:
         """Return a fresh pretrained backbone with a new head, on the device, with `method` injected."""
         run = self.run
         if self._base is None:
-            self._base = build(run.backbone, run.task.num_classes, run.recipe.drop_path, run.seed)
+            self._base = build(run.backbone, run.task.num_classes, run.recipe.drop_path, run.seed, run.recipe.head_init)
         model = deepcopy(self._base)
         torch.manual_seed(run.seed)
         method.inject(model)

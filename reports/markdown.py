@@ -46,7 +46,9 @@ def title(table: Table) -> str:
     rule = "" if (setting.select, setting.train_on) == ("last", "trainval") else f", {SELECT[setting.select]}"
     sample = f", training sample {setting.sample}" if setting.sample else ""
     copy = f", images from {setting.copy}" if setting.copy else ""
-    return f"{setting.suite} on {' / '.join(table.facts['backbone'])}, recipe {setting.recipe}{rule}{sample}{copy}"
+    preset = f", preset {setting.preset}" if setting.preset else ""
+    on = " / ".join(table.facts["backbone"])
+    return f"{setting.suite} on {on}, recipe {setting.recipe}{preset}{rule}{sample}{copy}"
 
 
 def header(table: Table) -> str:

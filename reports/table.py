@@ -47,6 +47,7 @@ class Setting:
     train_on: str
     sample: int
     copy: str
+    preset: str = ""
 
     @classmethod
     def of(cls, run: Mapping[str, Any]) -> Setting:
@@ -68,6 +69,7 @@ class Setting:
             train_on=recipe["train_on"],
             sample=0 if run["data"].get("by_seed") else run["data"].get("sample", 0),
             copy=_copy(run["data"]),
+            preset=run.get("preset", {}).get("name", ""),
         )
 
     @property

@@ -9,8 +9,10 @@ from omegaconf import OmegaConf
 
 from visionpeft.benchmark.compose import read_method, read_task
 from visionpeft.benchmark.overrides import choices, preset
-from visionpeft.benchmark.spec import Backbone, Recipe, from_mapping
+from visionpeft.benchmark.spec import Backbone, Preset, Recipe, from_mapping
+from visionpeft.data.augment import Augmentation
 
+AUGMENTING = {field.name for field in dataclasses.fields(Augmentation)}
 CONF = Path(__file__).parents[1] / "conf"
 
 
@@ -61,7 +63,23 @@ def test_published_settings_are_fields_of_the_method_or_the_recipe(name):
             assert field in (method if section == "method" else preset("recipe", "vtab"))
 
 
-@pytest.mark.parametrize("group", ["method", "task", "recipe", "backbone", "published"])
+@pytest.mark.parametrize("name", names("preset"))
+def test_presets(name):
+    """Each sets every field that says how its repository trained, for methods and a backbone that exist."""
+    written = OmegaConf.to_container(preset("preset", name))
+    per_method, needs = written["preset"].pop("per_method", {}), written["preset"].pop("needs", [])
+    found = from_mapping(Preset, written["preset"], "preset")
+    assert found.name == name and set(found.methods) <= set(names("method")) and set(per_method) <= set(found.methods)
+    assert timm.get_pretrained_cfg(found.model, allow_unregistered=False)
+    usual = OmegaConf.to_container(preset("recipe", "vtab"))
+    assert set(usual) - set(written["recipe"]) <= AUGMENTING | {"name", "select", "train_on", *needs}
+    from_mapping(Recipe, usual | written["recipe"], "recipe")
+    assert set(written["backbone"]) <= set(preset("backbone", "vit_base"))
+    if written.get("per_task"):
+        assert set(found.methods) <= set(names("published"))
+
+
+@pytest.mark.parametrize("group", ["method", "task", "recipe", "backbone", "published", "preset"])
 def test_every_yaml_describes_itself(group):
     assert all(choice.description for choice in choices(group))
 

@@ -169,3 +169,14 @@ def test_real_weights(shared):
     assert found["weights_sha256"].startswith("3f1f07da5e13")
     model = build(Backbone("t", "vit_tiny_patch16_224", str(path)), 1000)
     assert sum(p.numel() for p in model.parameters()) == 5_717_416
+
+
+def test_heads_of_the_literature():
+    """PyTorch's own initialisation, VPT's, and ours; each from the seed alone."""
+    one, two = (build(small("none"), 400, seed=s, head_init="linear").head for s in (3, 3))
+    width = one.in_features
+    assert torch.equal(one.weight, two.weight) and one.weight.abs().max() <= width**-0.5
+    assert one.weight.std().item() == pytest.approx((3 * width) ** -0.5, rel=0.05) and one.bias.std() > 0
+    vpt = build(small("none"), 400, head_init="kaiming").head
+    assert vpt.weight.std().item() == pytest.approx((2 / 400) ** 0.5, rel=0.05)
+    assert vpt.bias.unique().tolist() == [pytest.approx(-4.59512)]

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from visionpeft.benchmark.loop import Diverged, make_optimizer, schedule
+from visionpeft.benchmark.loop import Diverged, make_optimizer
+from visionpeft.benchmark.schedule import schedule
 from visionpeft.methods.base import Method
 from visionpeft.methods.full import Full
 from visionpeft.methods.linear import Linear
