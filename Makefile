@@ -5,6 +5,9 @@
 METHOD ?= lora
 SEEDS  ?= 0,1,2
 TASKS  ?=
+TASK   ?=
+TRIALS ?= 32
+TUNED  ?=
 SHOTS  ?= 1,2,4,8,16
 PYTHON ?= python3
 DATA   ?=
@@ -13,7 +16,7 @@ DRY    ?=
 RETRY  ?=
 SAVE   ?=
 WANDB  ?=
-KNOWN  := METHOD SEEDS TASKS SHOTS PYTHON DATA RUNS DRY RETRY SAVE WANDB
+KNOWN  := METHOD SEEDS TASKS TASK TRIALS TUNED SHOTS PYTHON DATA RUNS DRY RETRY SAVE WANDB
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
@@ -27,7 +30,7 @@ blank := $(subst ,, )
 _given  = $(filter-out $(addsuffix =%,$(KNOWN)),$(subst \$(blank),<blank>,$(MAKEOVERRIDES)))
 _extra  = $(foreach word,$(_given),'$(subst <blank>,$(blank),$(word))')
 _on     = $(filter-out 0 false no,$(1))
-_flags  = $(if $(call _on,$(DRY)),dry=true) $(if $(call _on,$(RETRY)),retry=true) $(if $(call _on,$(SAVE)),save=true) $(if $(WANDB),wandb=$(WANDB))
+_flags  = $(if $(call _on,$(DRY)),dry=true) $(if $(call _on,$(RETRY)),retry=true) $(if $(call _on,$(SAVE)),save=true) $(if $(WANDB),wandb=$(WANDB)) $(if $(call _on,$(TUNED)),per_task=tuned)
 # the tasks of a suite: all of them, those whose data is there (TASKS=available), or the named ones, perhaps with *
 _named  = $(if $(findstring *,$(TASKS)),glob([$(TASKS)]),$(TASKS))
 _tasks  = $(if $(filter-out available,$(TASKS)),'task=$(_named)','task=glob($(or $(2),$(1)_*))') $(if $(filter available,$(TASKS)),available=true)
@@ -35,13 +38,14 @@ comma := ,
 _shots  = [$(subst $(blank),$(comma),$(patsubst %,fewshot_*_k%,$(subst $(comma), ,$(SHOTS))))]
 # 256 pixels of which the middle is shown, as NOAH does, unless another size is asked for
 FEWSHOT = $(if $(filter recipe=%,$(_given)),,recipe=fewshot) $(if $(filter resize=% backbone=vit_pico,$(_given)),,resize=256)
+TUNING = $(if $(filter mini%,$(TASK)),$(if $(filter backbone=%,$(_given)),,backbone=vit_pico)) $(if $(filter fewshot% dg%,$(TASK)),$(FEWSHOT))
 DEMO   = backbone=vit_pico recipe=demo seed=0 'task=mini_digits,mini_tissue,mini_location'
 _run    = $(PY) -m visionpeft.benchmark -m 'method=$(METHOD)' 'seed=$(SEEDS)' $(_flags) $(1) $(_extra)
 # a failed run (exit 1) does not keep the others from their table; a refused command (2) does
 then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call _board),true); exit $$code
 _board  = $(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published)
 
-.PHONY: help setup list data demo mini vtab fewshot dg leaderboard test lint types check clean
+.PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard test lint types check clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -60,7 +64,7 @@ list: $(READY) ## methods, tasks, recipes, backbones
 	@$(PY) -m visionpeft.benchmark list
 
 data: $(READY) ## get and check data sets: make data TASK=vtab_eurosat (or SUITE=vtab) DATA=<folder> TERMS=accept
-	@$(PY) -m visionpeft.benchmark data $(_extra)
+	@$(PY) -m visionpeft.benchmark data $(if $(TASK),'task=$(TASK)') $(_extra)
 
 demo: $(READY) ## the main job on the embedded default: four methods, three tasks, short schedules, a leaderboard
 	$(PY) -m visionpeft.benchmark -m 'method=linear,bitfit,lora' $(DEMO) $(_flags)
@@ -78,6 +82,10 @@ fewshot: $(READY) ## five data sets, NOAH's lists and recipe: make fewshot METHO
 
 dg: $(READY) ## learnt in one domain, tested in others: make dg METHOD=lora TASKS='dg_pacs_*' DATA=<folder>
 	@$(call then_board,$(call _run,$(call _tasks,dg) $(FEWSHOT)))
+
+tune: $(READY) ## choose settings on train800/val200: make tune METHOD=lora TASK=vtab_dtd TRIALS=32; then make vtab TUNED=1
+	@$(PY) -m visionpeft.benchmark tune -m 'method=$(METHOD)' 'task=$(if $(findstring *,$(TASK)),glob([$(TASK)]),$(TASK))' trials=$(TRIALS) $(_flags) $(TUNING) $(_extra)
+	@$(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.budget "$$VISIONPEFT_RUNS")
 
 leaderboard: $(READY) ## page, Markdown and CSV tables from all records
 	@$(call _board)

@@ -1,11 +1,13 @@
-"""The command line: `python -m visionpeft.benchmark [-m] name=value ...`, or `visionpeft predict|merge|list ...`."""
+"""The command line: `python -m visionpeft.benchmark [tune] [-m] name=value ...`, or `visionpeft predict|merge ...`."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -14,14 +16,16 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from .compose import compose_options, compose_run
+from .compose import Wanted, compose_options, compose_run, compose_study
 from .overrides import CommandLine, suite_sizes
 from .plan import Planned, Refused, plan
 from .queue import drain, estimate, pending
 from .screen import complain, remark, table
 from .spec import Options, Run
 from .tools import TOOLS
+from .tune import tune
 
+Asked = TypeVar("Asked", Run, Wanted)
 USER_ERRORS = (ValueError, OSError, HydraException, OmegaConfBaseException)
 
 
@@ -31,7 +35,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if argv and argv[0] in TOOLS:
             return TOOLS[argv[0]](argv[1:])
-        return benchmark(argv)
+        if argv and argv[0] == "tune":
+            return benchmark(argv[1:], compose_study, tune)
+        return benchmark(argv, compose_run, work)
     except KeyboardInterrupt:
         complain("stopped; finished runs are kept, the same command goes on from here")
         return 130
@@ -40,24 +46,28 @@ def main(argv: list[str] | None = None) -> int:
         return 2
 
 
-def benchmark(argv: list[str]) -> int:
-    """Compose all runs through Hydra, check them together, then execute them.
+def benchmark(
+    argv: list[str],
+    compose: Callable[[DictConfig, tuple[Path, ...]], Asked],
+    work: Callable[[list[Asked], Options], int],
+) -> int:
+    """Compose all runs, or studies, through Hydra, check them together, then execute them.
 
     With a launcher other than Hydra's own (joblib, submitit, ...) each job checks and executes its run where it lands.
     """
-    line = CommandLine(argv)
+    line: CommandLine = CommandLine(argv)
     sizes = suite_sizes(line.folders)
-    runs: list[Run] = []
+    asked: list[Asked] = []
     options: list[Options] = []
     problems: list[str] = []
 
     def collect(config: DictConfig) -> None:
         if _launched_elsewhere():  # perhaps in another process: what happens must be raised to be heard of
-            if work([compose_run(config, line.folders)], compose_options(config, sizes)):
+            if work([compose(config, line.folders)], compose_options(config, sizes)):
                 raise RuntimeError("this run failed, see above")
             return
         try:
-            runs.append(compose_run(config, line.folders))
+            asked.append(compose(config, line.folders))
             options.append(compose_options(config, sizes))
         except Exception as error:  # all of this is reading what was asked; raised, hydra would print the first alone
             known = isinstance(error, USER_ERRORS)
@@ -71,7 +81,7 @@ def benchmark(argv: list[str]) -> int:
         raise Refused("\n".join(dict.fromkeys(problems)))
     if any(other != options[0] for other in options):
         raise ValueError("one command runs with one data, source, runs, cache, device, ...; sweep over them in a shell")
-    return work(runs, options[0]) if runs else 0
+    return work(asked, options[0]) if asked else 0
 
 
 def _launched_elsewhere() -> bool:

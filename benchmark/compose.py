@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class
@@ -18,7 +18,17 @@ from visionpeft.methods.base import Method
 
 from .overrides import preset
 from .published import Published, published
+from .space import Space, read_space
 from .spec import Backbone, Options, Recipe, Run, from_mapping
+from .tuned import Tuning, with_chosen
+
+
+class Wanted(NamedTuple):
+    """A study that is asked for: the run whose settings are searched, where, and at which cost."""
+
+    run: Run
+    space: Space
+    tuning: Tuning
 
 
 def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
@@ -31,7 +41,7 @@ def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
     chosen, overrides = hydra.runtime.choices, tuple(hydra.overrides.task)
     literature = published(config, chosen["method"], overrides, folders)
     name, method = _method(config, chosen["method"], overrides, folders)
-    return Run(
+    run = Run(
         method_name=name,
         method=method,
         task=_sampled(read_task(config.task), config.replicate),
@@ -43,14 +53,38 @@ def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
         per_task=literature.selected_on,
         preset=literature.preset,
     )
+    tuning = from_mapping(Tuning, _plain(config.tuning), "tuning")
+    if config.per_task == "tuned":
+        return with_chosen(run, tuning, Path(config.runs).expanduser())
+    if tuning != Tuning():
+        raise ValueError("trials, sampler, pruner, folds and study are for the command tune, and for per_task=tuned")
+    return run
+
+
+def compose_study(config: DictConfig, folders: tuple[Path, ...] = ()) -> Wanted:
+    """Return the study that a configuration asks for.
+
+    Raises:
+        ValueError: as of `compose_run`, or there is no budget, or nothing to search.
+    """
+    tuning = from_mapping(Tuning, _plain(config.tuning), "tuning")
+    if tuning.trials is None:
+        raise ValueError("trials must be given, the same number for every method that is compared: trials=32")
+    if config.per_task is not None or "preset" in config:
+        given = "a preset" if "preset" in config else f"per_task={config.per_task}"
+        raise ValueError(f"{given} brings settings that are chosen already; tune without it")
+    written = _plain(config).get("space")
+    config.tuning = dataclasses.asdict(Tuning())
+    run = compose_run(config, folders)
+    return Wanted(run, read_space(written, run), tuning)
 
 
 def compose_options(config: DictConfig, suite_sizes: Mapping[str, Mapping[str, int]]) -> Options:
     """Return how and where to execute."""
     values = _plain(config)
-    for group in ("method", "task", "recipe", "backbone", "seed", "per_task", "replicate"):
-        values.pop(group)
-    values.pop("preset", None)
+    own = ("method", "task", "recipe", "backbone", "seed", "per_task", "replicate", "preset", "tuning", "space")
+    for group in own:
+        values.pop(group, None)
     cache = values.pop("cache")
     data = values.pop("data")  # an empty environment variable is none
     folders = {

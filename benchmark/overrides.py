@@ -78,8 +78,8 @@ def suite_sizes(folders: Iterable[Path] = ()) -> dict[str, dict[str, int]]:
 class CommandLine:
     """The arguments after `python -m visionpeft.benchmark`, spelled out for Hydra.
 
-    A bare `name=value` belongs to the section that has such a field: the top level, the method, the recipe or the
-    backbone, in this order; a dotted name passes through. A timm model
+    A bare `name=value` belongs to the section that has such a field: the top level, the method, the recipe, the
+    backbone or the tuning, in this order; a dotted name passes through. A timm model
     serves as a backbone like a preset.
 
     Raises:
@@ -124,6 +124,7 @@ class CommandLine:
         if word.startswith("-") or not equals or not name.isidentifier() or name in GROUPS or name in self._top():
             return word
         sections = {section: self._fields(section) for section in ("method", "recipe", "backbone")}
+        sections["tuning"] = [str(key) for key in _top_level().tuning]
         for section, fields in sections.items():
             if name in fields:
                 return f"{section}.{word}"

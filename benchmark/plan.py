@@ -15,11 +15,10 @@ from .backbone import build, describe, outline, pretraining, view
 from .device import pick_device, pick_precision
 from .record import run_id
 from .spec import Options, Recipe, Run
+from .tuned import unlike
 
 HARNESS = 1
 """Raised when a change to training or evaluation can move a number; part of a run's id, like the pixels' version."""
-PLACES = ("names", "path", "lists", "seed", "repo", "revision")
-"""Fields of sources that say where data is or which sample, not what it is; digests and data.sample say that."""
 
 
 LATER = ("schedule", "warmup_lr", "min_lr", "lag", "head_init")
@@ -104,7 +103,11 @@ class _Planner:
             self.problems.append(str(error))
             return None
         named = dataclasses.replace(run, label=_labelled(run.label, source.variant))
-        return Planned(named, self._values(run, backbone, data), absent)
+        values = self._values(run, backbone, data)
+        if other := unlike(run, values):
+            self.problems.append(other)
+            return None
+        return Planned(named, values, absent)
 
     def _source(self, task: Task) -> Source | DataError:
         key = repr(task)
@@ -184,6 +187,7 @@ class _Planner:
             "data": data,
             "per_task": run.per_task,
             **_preset(run),
+            **({"tuned": run.chosen.recorded} if run.chosen else {}),
             "versions": {"harness": HARNESS, "pixels": VERSION},
             "seed": run.seed,
         }
@@ -231,8 +235,7 @@ def _check_selection(run: Run, val: dict[str, Any]) -> None:
 
 def _reading(source: Source) -> dict[str, Any]:
     """Return a source's name and how it was told to show its images."""
-    fields = dataclasses.asdict(source)  # type: ignore[call-overload]
-    return {"source": source.name, "reading": {key: value for key, value in fields.items() if key not in PLACES}}
+    return {"source": source.name, "reading": source.reading}
 
 
 def _targets(run: Run) -> dict[str, Any]:

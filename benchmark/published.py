@@ -29,7 +29,7 @@ def published(config: DictConfig, method: str, given: Sequence[str], folders: tu
     known = _preset(config, method)
     values = {str(k): v for k, v in (config.preset.get("per_method", {}).get(method, {}) if known else {}).items()}
     selected_on = ""
-    if config.per_task is not None:
+    if config.per_task not in (None, "tuned"):
         if known and not preset("preset", known.name, folders).get("per_task"):
             raise ValueError(
                 f"preset={known.name} has one setting for all tasks, and per_task={config.per_task} is another "
@@ -69,7 +69,7 @@ def _per_task(config: DictConfig, name: str, folders: tuple[Path, ...]) -> DictC
         ValueError: there is none, or it has not this task.
     """
     if config.per_task != "published":
-        raise ValueError(f"per_task must be published or null, got {config.per_task!r}")
+        raise ValueError(f"per_task must be published, tuned or null, got {config.per_task!r}")
     known = [choice.name for choice in choices("published", folders)]
     if name not in known:
         raise ValueError(f"no published per-task settings for method {name!r}; there are some for {', '.join(known)}")

@@ -61,6 +61,8 @@ class Record:
             per_task: on what published per-task settings were chosen, if they were used ("test", "val200"), else "".
             preset: whose released runs this one restates, if any: {name, model, data, selected, lacks}: its
                 weights, its images, what its figures were chosen on, and what is still done otherwise.
+            tuned: how a study of ours chose the settings, where one did: {study, trial, trials, sampler, seed, pruner,
+                folds, space, splits, tie} as in trial.py; a run with the same settings by hand is another run.
             versions: of what can move a number outside the method: {harness, pixels}.
         label: the row's name in tables: the method's name and the settings that differ from its yaml.
         settled: fields of the method after training, where a search changed them; else empty.
@@ -72,6 +74,7 @@ class Record:
         scores: {split: top-1 accuracy in [0, 1]}, such as {"test": 0.93}; "val" where the rule used it. With several
             test sets, one for each: {"test/a": 0.12, "test/a_200": 0.31}. A further model that a method handed over
             comes with its name before: {"inherited/test": 0.91}.
+        losses: {"val": mean cross-entropy in nats}, where scores have "val".
         params: counts of live parameters: {trainable, head, total, merged_total, stored_bytes}; `trainable`
             includes the head, merged_total is null where the method does not merge completely.
         cost: seconds, memory, FLOPs, throughput; keys say the unit, null where not measured.
@@ -92,6 +95,7 @@ class Record:
     images: dict[str, str] = field(default_factory=dict)
     shared: dict[str, int] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
+    losses: dict[str, float] = field(default_factory=dict)
     params: dict[str, int | None] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
     curve: list[dict[str, Any]] = field(default_factory=list)

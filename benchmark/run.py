@@ -41,8 +41,9 @@ def execute(
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
     on_decode: Callable[[int, int], None] = lambda done, total: None,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    watch: bool = False,
 ) -> Record:
-    """Train, score the test images once, and write the record."""
+    """Train, score the test images once, and write the record; with `watch`, epochs are validated as they pass."""
     run, store, device, start = planned.run, Store(options.runs), pick_device(options.device), time.perf_counter()
     settle_numerics(device)
     opened = open_splits(planned, options, device, on_decode)  # all, so that a bad file shows now
@@ -52,11 +53,12 @@ def execute(
         on_epoch=on_epoch,
         on_progress=on_progress,
         compiled=options.compile,
+        watch=watch,
     )
     try:
         with Meter(device)() as meter:
             settled, model = run.method.train(job)
-        scores, predicted = scored(job, model, opened.tests)
+        scores, losses, predicted = scored(job, model, opened.tests)
         seen = observed(job, model, meter)
     except (*OutOfMemory, Diverged, RuntimeError) as error:
         record = failure(planned, job, error)
@@ -70,25 +72,31 @@ def execute(
         images=opened.images,
         shared=opened.shared,
         scores=scores,
+        losses=losses,
         **seen,
-        predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(predicted))},
+        predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(predicted))} if predicted else {},
     )
-    path = store.write(record, predicted)
+    path = store.write(record, predicted or None)
     if options.save:
         save(path.with_suffix(".adapter"), run, settled, model)
     shutil.rmtree(store.workspace(planned.stem), ignore_errors=True)
     return record
 
 
-def scored(job: TrainingJob, model: nn.Module, tests: list[Held]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Return accuracies and predicted classes; test data is read here alone, and a job never sees it."""
+def scored(
+    job: TrainingJob, model: nn.Module, tests: list[Held]
+) -> tuple[dict[str, float], dict[str, float], dict[str, np.ndarray]]:
+    """Return accuracies, losses and predicted classes; test data is read here alone, and a job never sees it."""
     found = score(model, tests, job.precision)
     scores = dict(found.accuracies)
     for name, other in job.variants.items():  # figures beside the result, never in its place
         scores |= {f"{name}/{test}": value for test, value in score(other, tests, job.precision).accuracies.items()}
-    if job.run.recipe.train_on == "train":
-        scores["val"] = job.validate(model).accuracy
-    return scores, found.predicted
+    if job.run.recipe.train_on != "train":
+        return scores, {}, found.predicted
+    scores["val"], loss = job.validate(model)
+    if not np.isfinite(loss):
+        raise Diverged("the trained model's outputs are not finite")
+    return scores, {"val": loss}, found.predicted
 
 
 @dataclass(frozen=True)

@@ -51,19 +51,23 @@ class Screen:
         if self._bars:
             self._bars.update(self._epochs, completed=done, total=total, detail=what)
 
-    def finish(self, record: Record) -> None:
-        """Say in one line how a run ended."""
+    def advance(self, text: str) -> None:
+        """Count one of the runs as done, and say something about it."""
         if self._bars:
             self._bars.advance(self._runs)
+        self.say(text)
+
+    def finish(self, record: Record) -> None:
+        """Say in one line how a run ended."""
         if record.status == "ok":
             seconds = record.cost["seconds_train"]
             scores = {name: value for name, value in record.scores.items() if name.startswith("test")}
             text = ", ".join(f"{name.removeprefix('test/')} {100 * value:.2f}" for name, value in scores.items())
-            self.say(f"{record.stem}: {text} % ({seconds:.0f} s)")
+            self.advance(f"{record.stem}: {text} % ({seconds:.0f} s)")
             for name, count in record.shared.items():
                 self.say(f"note: {count} images of {name} are training images too, byte for byte; the tables mark it")
         else:
-            self.say(f"{record.stem}: {record.status}, {record.error}")
+            self.advance(f"{record.stem}: {record.status}, {record.error}")
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""

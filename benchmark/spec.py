@@ -16,6 +16,8 @@ from visionpeft.data.augment import Augmentation
 from visionpeft.data.task import Task
 from visionpeft.methods.base import Method
 
+from .trial import Chosen
+
 T = TypeVar("T")
 
 
@@ -158,7 +160,8 @@ class Run:
     """One method on one task with one seed: everything that can move its number.
 
     `label` is the row's name in tables, `overrides` the command line it came from; `per_task` says on what published
-    per-task settings were chosen ("test", "val200"), if they were asked for; `preset` is whose protocol it restates.
+    per-task settings were chosen ("test", "val200"), if they were asked for; `preset` is whose protocol it restates,
+    and `chosen` what a study of ours chose.
     """
 
     method_name: str
@@ -171,6 +174,7 @@ class Run:
     overrides: tuple[str, ...] = ()
     per_task: str = ""
     preset: Preset | None = None
+    chosen: Chosen | None = None
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,8 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if predictions is not None:
-                _replace(path.with_suffix(".npz"), pack(predictions))
-            _replace(path, record.to_json().encode(), once=record.status == "ok")
+                replace(path.with_suffix(".npz"), pack(predictions))
+            replace(path, record.to_json().encode(), once=record.status == "ok")
         except OSError as error:
             raise _rescued(error, path, record, predictions) from error
         return path
@@ -95,7 +95,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _replace(path: Path, data: bytes, once: bool = False) -> None:
+def replace(path: Path, data: bytes, once: bool = False) -> None:
     """Write a file so that it is there whole or not at all; with `once`, never over one that is there."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
     try:

@@ -52,9 +52,10 @@ class TrainingJob:
         on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
         on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
         compiled: bool = False,
+        watch: bool = False,
     ) -> None:
         self.run = dataclasses.replace(run, task=dataclasses.replace(run.task, sources=(), targets=()))
-        self.seed, self.workspace, self.compiled = run.seed, workspace, compiled
+        self.seed, self.workspace, self.compiled, self._watch = run.seed, workspace, compiled, watch
         self.device = data["train"].device
         self.precision = pick_precision(run.recipe.precision, self.device)
         self.curve: list[dict[str, Any]] = []
@@ -115,6 +116,7 @@ class TrainingJob:
         """
         file, recipe = self.workspace / f"{keep}.safetensors", self.run.recipe
         selects = recipe.select == "best_val" and split is None
+        watched = self._watch and split is None and recipe.train_on == "train"
         split, epochs = split or recipe.train_on, epochs or recipe.epochs
         self._check(split, epochs)
         setattr(model, SAW_VALIDATION, getattr(model, SAW_VALIDATION, False) or split != "train")
@@ -124,9 +126,10 @@ class TrainingJob:
         course = Course(recipe, epochs, self.run.seed, self.precision, self.compiled)
         loop, best = Loop(model, method, self._learnt(split), course), _Best()
         for row in loop.epochs():
-            if selects:
+            if selects or watched:
                 score = self.validate(model)
                 row |= {"val": score.accuracy, "val_loss": score.loss}
+            if selects:
                 best.keep(model, score)
             self.curve.append({"phase": f"{len(self.phases) + 1} {split}", **row})
             self._on_epoch({**self.curve[-1], "epochs": epochs})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -36,6 +37,18 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def take(self, chosen: np.ndarray) -> Split:
+        """Return some of the examples, by their places, in that order."""
+        places = [int(i) for i in chosen]
+        return dataclasses.replace(
+            self,
+            keys=tuple(self.keys[i] for i in places),
+            labels=self.labels[places],
+            read=lambda i: self.read(places[i]),
+            files=tuple(self.files[i] for i in places) if len(self.files) == len(self) else self.files,
+            places=tuple(self.places[i] for i in places) if self.places else (),
+        )
 
     @property
     def digest(self) -> str:

@@ -46,6 +46,8 @@ def held_out(task: Task, source: Source, root: Path | None) -> tuple[list[HeldOu
     Raises:
         DataError: a bad list, other classes than expected, or images that were learnt from.
     """
+    if not source.tested:
+        return [], {}
     if not task.targets:
         return [HeldOut(load(task, source, root, "test"), source, {"test": None}, task.sizes.get("test"))], {}
     found: list[HeldOut] = []

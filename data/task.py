@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "trainval", "test")
 """`trainval` is train followed by val, unless a source says otherwise; `test` is read once, after training."""
+PLACES = ("names", "path", "lists", "seed", "repo", "revision")
+"""Fields of sources that say where data is or which sample, not what it is; digests and data.sample say that."""
 
 
 class DataError(ValueError):
@@ -31,6 +34,8 @@ class Source(ABC):
     """The data flavour as logs and records show it: folder, original, tfds, hub, rendered, ..."""
     official: ClassVar[bool] = False
     """Whether it gives the examples as the task's authors defined them: their digests must be the known ones."""
+    tested: ClassVar[bool] = True
+    """Whether it has test images; a source for trials of settings has none."""
     replicate: int = 0
     """Which thousand of the official order it learns from; a field of the sources that have a choice."""
 
@@ -48,6 +53,12 @@ class Source(ABC):
     def variant(self) -> str:
         """What sets its training or validation images apart from the task's usual ones; rows of tables are named so."""
         return f"replicate={self.replicate}" if self.replicate else ""
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How it was told to show its images: its fields, without those that say where they are or which sample."""
+        fields = dataclasses.asdict(self)  # type: ignore[call-overload]
+        return {key: value for key, value in fields.items() if key not in PLACES}
 
     @property
     def on_request(self) -> bool:

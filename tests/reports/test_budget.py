@@ -1,0 +1,75 @@
+"""The expected best of n trials against brute force and hand-made figures."""
+
+import csv
+import io
+from itertools import combinations, product
+from statistics import fmean
+
+import pytest
+
+from visionpeft.benchmark.trial import Trial, text, trial_file
+from visionpeft.reports import budget
+
+VALUES = [0.5, 0.9, 0.7, 0.7, 0.0]
+
+
+@pytest.mark.parametrize("n", range(1, 6))
+def test_without_replacement_is_the_mean_over_all_subsets(n):
+    assert budget.best_of(VALUES, n) == pytest.approx(fmean(map(max, combinations(VALUES, n))))
+
+
+@pytest.mark.parametrize("n", range(1, 6))
+def test_with_replacement_is_the_mean_over_all_draws(n):
+    assert budget.best_of_redrawn(VALUES, n) == pytest.approx(fmean(map(max, product(VALUES, repeat=n))))
+
+
+def test_the_whole_budget_finds_the_best_and_one_trial_the_mean():
+    assert budget.best_of(VALUES, 5) == 0.9
+    assert budget.best_of(VALUES, 1) == budget.best_of_redrawn(VALUES, 1) == pytest.approx(0.56)
+    assert budget.best_of_redrawn(VALUES, 5) < 0.9
+
+
+@pytest.mark.parametrize("n", [0, 6])
+def test_a_budget_that_was_not_run_is_refused(n):
+    with pytest.raises(ValueError, match=f"best of {n} trials needs 1 to 5"):
+        budget.best_of(VALUES, n)
+
+
+def a_study(runs, accuracies):
+    place = runs / "tuning" / "s"
+    (place / "trials").mkdir(parents=True)
+    (place / "study.json").write_text(text({"task": {"suite": "mini", "name": "digits"}, "method": {"name": "lora"}}))
+    for number, accuracy in enumerate(accuracies):
+        trial_file(place, number).write_text(text(Trial(number, "ok", {}, 1e-3, accuracy, 1.0)))
+    return place
+
+
+def test_the_command_writes_plain_values_and_shows_them(tmp_path, capsys):
+    a_study(tmp_path, [0.5, 0.75])
+    assert budget.main([str(tmp_path)]) == 0
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "tuning" / "budget.csv").read_text())))
+    assert [(row["n"], row["best"], row["best_with_replacement"]) for row in rows] == [
+        ("1", "0.625000", "0.625000"),
+        ("2", "0.750000", "0.687500"),
+    ]
+    assert (rows[0]["study"], rows[0]["task"], rows[0]["method"], rows[0]["complete"]) == (
+        "s",
+        "digits",
+        "lora",
+        "false",
+    )
+    assert capsys.readouterr().out.splitlines()[2:4] == [
+        "study             n=1    n=2",
+        "s (unfinished)  62.50  75.00",
+    ]
+
+
+def test_a_damaged_trial_is_named(tmp_path, capsys):
+    trial_file(a_study(tmp_path, [0.5]), 0).write_text("{")
+    assert budget.main([str(tmp_path)]) == 2
+    assert "0000.json: not readable as JSON" in capsys.readouterr().err
+
+
+def test_a_store_without_studies_says_how_to_get_one(tmp_path, capsys):
+    assert budget.main([str(tmp_path)]) == 0
+    assert "make tune" in capsys.readouterr().err
