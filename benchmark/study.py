@@ -165,7 +165,7 @@ class Study:
         path = self.place / "journal.log"
         if path.exists():
             _mend(path)
-        backend = optuna.storages.journal.JournalFileBackend(str(path), lock_obj=_unlocked())
+        backend = optuna.storages.journal.JournalFileBackend(str(path), lock_obj=_Unlocked())
         return optuna.create_study(
             storage=optuna.storages.JournalStorage(backend),
             sampler=optuna.samplers.RandomSampler(seed=self.seed),  # of no effect; who proposes is chosen per trial
@@ -191,6 +191,16 @@ class Study:
         return samplers.TPESampler(seed=drawn)
 
 
+class _Unlocked:
+    """No lock: the journal is used under the study's own alone, which dies with its process."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
 def _taken(lock: FileLock) -> bool:
     try:
         lock.acquire(timeout=0)
@@ -213,17 +223,3 @@ def _optuna() -> Any:
         raise ValueError("optuna is not installed; pip install 'visionpeft[tune]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
-
-
-def _unlocked() -> Any:
-    """Return a lock that is none: the journal is used under the study's lock alone, which dies with its process."""
-    from optuna.storages.journal._file import BaseJournalFileLock
-
-    class Unlocked(BaseJournalFileLock):
-        def acquire(self) -> bool:
-            return True
-
-        def release(self) -> None:
-            pass
-
-    return Unlocked()
