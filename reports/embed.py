@@ -155,7 +155,7 @@ def _row(row: Row, table: Table, marks: Mapping[tuple[str, str], str], words: Wo
         "method": method["name"],
         "target": method.get("target", ""),
         "version": method.get("version"),
-        "tuned": TUNED.get(chosen := str(runs[0].get("per_task", "")), chosen),
+        "tuned": _chosen(runs[0]),
         "settings": _common([(run["task"]["name"], run["method"].get("fields")) for run in runs]),
         "recipe": _common([(run["task"]["name"], run["recipe"]) for run in runs]),
         "params": {name: rounded(value, 6) for name, value in row.params.items()},
@@ -220,3 +220,12 @@ def _board(board: literature.Board) -> dict[str, Any]:
 
 def _mean(mean: Mean) -> dict[str, float | None]:
     return {"value": rounded(mean.value, 4), "half": rounded(mean.half_width, 4)}
+
+
+def _chosen(asked: Mapping[str, Any]) -> str:
+    """Say how the settings of a run were chosen."""
+    own, others = asked.get("tuned"), str(asked.get("per_task", ""))
+    if own:
+        judged = "val200" if own["folds"] == 1 else f"{own['folds']} folds of what is learnt from"
+        return f"per-task settings, the best of {own['trials']} trials on {judged}"
+    return TUNED.get(others, others)
