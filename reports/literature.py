@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from . import verdict
 from .markdown import ESCAPED, SELECT, flavours
 from .sheet import millions
 from .table import GROUPS, VTAB, Row, Table
@@ -73,7 +74,10 @@ def texts(tables: Sequence[Table]) -> dict[str, str]:
     )
     found = boards(tables)
     lines = [_csv_line(board, line) for board in found for line in board.lines]
-    return {"md": "\n\n".join([head, *map(_section, found)]) + "\n", "csv": to_csv(lines)}
+    judged = [line for table in tables for line in verdict.lines(table, figures("vtab1k"))]
+    bullets = [f"- {line.translate(ESCAPED)}" for line in judged]
+    restated = ["\n".join(["## Presets beside the rows they restate", "", *bullets])] if judged else []
+    return {"md": "\n\n".join([head, *restated, *map(_section, found)]) + "\n", "csv": to_csv(lines)}
 
 
 def boards(tables: Sequence[Table]) -> list[Board]:
