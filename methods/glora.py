@@ -36,7 +36,7 @@ from torch import Tensor, nn
 from .base import Job, Method, Score, fraction, positive
 from .evolution import Candidate, State, evolve
 from .glora_linear import GLoRALinear
-from .glora_space import EVERY, LARGEST, SMALLEST, Space, Words, choices, parse, spread
+from .glora_space import EVERY, LARGEST, SMALLEST, SUPPORTS, Space, Words, choices, parse, spread
 from .glora_subnets import MergedSubnets, adapted_layers, choose, inherit
 from .surgery import freeze, heads, swap
 
@@ -179,12 +179,12 @@ class GLoRA(Method):
 
         tried = evolve(self, space, score, state, file)
         best = state.best(1)[0]
-        job.note("search", history(tried, best))
+        job.note("search", history(tried, best) | {"layers": sizes(subnets, space)})
         return best
 
 
 def history(tried: list[Candidate], best: Candidate) -> dict[str, object]:
-    """Return the record of a search, one list per quantity."""
+    """Return the record of a search, one list per quantity; a configuration is its layers' words joined by "-"."""
     return {
         "winner": tried.index(best),
         "config": ["-".join(candidate.words) for candidate in tried],
@@ -192,4 +192,15 @@ def history(tried: list[Candidate], best: Candidate) -> dict[str, object]:
         "params": [candidate.params for candidate in tried],
         "accuracy": [candidate.score.accuracy for candidate in tried],
         "loss": [loss if math.isfinite(loss := candidate.score.loss) else None for candidate in tried],
+    }
+
+
+def sizes(subnets: MergedSubnets, space: Space) -> dict[str, dict[str, dict[str, int]]]:
+    """Return for each layer, by name and in the order of the words, the live parameters of each support's choices."""
+    return {
+        name: {
+            support: {choice: layer.live_of(support, choice) for choice in allowed}
+            for support, allowed in zip(SUPPORTS, space.choices, strict=True)
+        }
+        for name, (layer, _) in zip(subnets.names, subnets.layers, strict=True)
     }

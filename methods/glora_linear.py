@@ -80,7 +80,11 @@ class GLoRALinear(nn.Linear):
 
     def live(self, word: str) -> int:
         """Return the number of parameters that a word needs in this layer."""
-        return sum(math.prod(shape) for shape in self.shapes(word).values())
+        return sum(self.live_of(*pair) for pair in zip(SUPPORTS, split(word), strict=True))
+
+    def live_of(self, support: str, choice: str) -> int:
+        """Return the number of parameters that a choice of one support needs; supports share none."""
+        return sum(math.prod(shape) for shape in self.shapes_of(support, choice).values())
 
     def read(self, support: str) -> list[Tensor]:
         """Return what a support is made of: down and up of a low rank; a vector or scalar; nothing."""

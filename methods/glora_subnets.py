@@ -42,11 +42,13 @@ class MergedSubnets:
         self.plain = deepcopy(supernet)
         choose(self.plain, (LARGEST,) * len(adapted_layers(self.plain)))  # with it every layer gets a bias
         merge(self.plain)
+        self.names: list[str] = []
         self.layers: list[tuple[GLoRALinear, nn.Linear]] = []
         for name, module in supernet.named_modules():
             if isinstance(module, GLoRALinear):
                 plain = self.plain.get_submodule(name)
                 assert isinstance(plain, nn.Linear)
+                self.names.append(name)
                 self.layers.append((module, plain))
 
     @torch.no_grad()

@@ -62,8 +62,9 @@ class Controls:
             mutants=args.population // 2,
             crossovers=args.population // 2,
         )
-        weights = {"weights": args.weights} if args.weights else {}
-        self.backbone = from_mapping(Backbone, _plain(preset("backbone", args.backbone)) | weights, "backbone")
+        asked = {"weights": args.weights, "img_size": args.img_size}
+        changes = {name: value for name, value in asked.items() if value}
+        self.backbone = from_mapping(Backbone, _plain(preset("backbone", args.backbone)) | changes, "backbone")
         self.tasks = {name: read_task(preset("task", name)) for name in args.tasks}
         self.keys: list[Key] = [(task, seed) for task in args.tasks for seed in args.seeds]
 
@@ -176,6 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="vit_pico")
     parser.add_argument("--weights", help="of the backbone, where its preset does not have them")
+    parser.add_argument("--img-size", type=int, help="images are shown at this size, in place of the backbone's own")
     parser.add_argument("--tasks", nargs="+", default=[c.name for c in choices("task") if c.name.startswith("mini_")])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--rank", type=int, default=8)

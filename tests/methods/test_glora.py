@@ -174,6 +174,12 @@ def test_three_phases(tmp_path):
     assert search["params"][winner] == live(model)
     assert [m.word for m in adapted_layers(model)] == settled.config.split("-")
     assert list(vit(GLoRA(rank=R, config=settled.config)).state_dict()) == list(model.state_dict())
+    layers = search["layers"]
+    assert list(layers)[:4] == [f"blocks.0.{name}" for name in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")]
+    assert layers["blocks.1.mlp.fc1"]["B"] == {"L": R * (48 + 192), "V": 192, "S": 1, "N": 0}
+    for config, params in zip(search["config"], search["params"], strict=True):
+        pairs = zip(config.split("-"), layers.values(), strict=True)
+        assert sum(of[s][c] for word, of in pairs for s, c in zip("ABCDE", word, strict=True)) == params
     limit = 0.33 * GLoRA(rank=R, budget=1.0).space(adapted_layers(vit(TINY))).limit
     assert [(done, total) for _, done, total in job.shown] == [(i, 32) for i in range(32)]
     assert job.shown[-1][0].endswith(f" parameters, limit {limit:,.0f}")

@@ -59,9 +59,10 @@ def test_table(scripts):
 
 def test_what_is_run(scripts, tmp_path):
     args = {"backbone": "vit_pico", "weights": None, "tasks": ["mini_digits"], "seeds": [0], "rank": 8, "epochs": 10}
-    args |= {"supernet_epochs": 20, "generations": 2, "population": 10, "subnets": 3, "options": True}
+    args |= {"img_size": 16, "supernet_epochs": 20, "generations": 2, "population": 10, "subnets": 3, "options": True}
     args |= {"device": "cpu", "data": None, "cache": tmp_path, "runs": tmp_path, "out": tmp_path / "page.md"}
     controls = scripts[0].Controls(Namespace(**args))
+    assert controls.backbone.img_size == 16
     assert (controls.search.parents, controls.search.mutants, controls.search.crossovers) == (2, 5, 5)
     space = controls.space()
     near = controls.alike(0, 60_000)
