@@ -16,7 +16,8 @@ DRY    ?=
 RETRY  ?=
 SAVE   ?=
 WANDB  ?=
-KNOWN  := METHOD SEEDS TASKS TASK TRIALS TUNED SHOTS PYTHON DATA RUNS DRY RETRY SAVE WANDB
+SETTING ?=
+KNOWN  := METHOD SEEDS TASKS TASK TRIALS TUNED SHOTS PYTHON DATA RUNS DRY RETRY SAVE WANDB SETTING
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
@@ -45,7 +46,7 @@ _run    = $(PY) -m visionpeft.benchmark -m 'method=$(METHOD)' 'seed=$(SEEDS)' $(
 then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call _board),true); exit $$code
 _board  = $(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published)
 
-.PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard test lint types check clean
+.PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard figures test lint types check clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -89,6 +90,9 @@ tune: $(READY) ## choose settings on train800/val200: make tune METHOD=lora TASK
 
 leaderboard: $(READY) ## page, Markdown and CSV tables from all records
 	@$(call _board)
+
+figures: $(READY) ## what a search chose, as PNG, SVG and CSV: make figures METHOD=glora
+	@$(PY) -m visionpeft.reports.figures "$$VISIONPEFT_RUNS" --method '$(METHOD)' $(if $(SETTING),--setting '$(SETTING)')
 
 test: $(READY) ## all tests
 	$(PY) -m pytest -q -n 2

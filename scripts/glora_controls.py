@@ -99,7 +99,7 @@ class Controls:
         for fields in OPTIONS if self.args.options else ():
             other, name = dataclasses.replace(self.search, **fields), ", ".join(f"{k}={v}" for k, v in fields.items())
             first[f"evolutionary search, {name}"] = {key: self.run("glora", other, key) for key in self.keys}
-        done = {row: self._done(runs) for row, runs in first.items()}
+        done = {row: self._done(runs) for row, runs in first.items() if self.wanted(row)}
         for row, runs in self._from_winners(done[SEARCH]).items():
             done[row] = self._done(runs)
         return done
@@ -123,8 +123,13 @@ class Controls:
             for i, support in enumerate(SUPPORTS):
                 made[f"winner without {support}"] = self._subnet([_without(word, i) for word in winner], key)
             for row, one in made.items():
-                rows.setdefault(row, {})[key] = one
+                if self.wanted(row):
+                    rows.setdefault(row, {})[key] = one
         return rows
+
+    def wanted(self, row: str) -> bool:
+        """Return whether a row was asked for; the search itself always is."""
+        return row == SEARCH or not self.args.rows or any(part in row for part in self.args.rows)
 
     def _subnet(self, words: Iterable[str], key: Key) -> Run:
         return self.run("glora", dataclasses.replace(self.search, config="-".join(words)), key)
@@ -185,6 +190,7 @@ def main() -> None:
     parser.add_argument("--supernet-epochs", type=int, default=100)
     parser.add_argument("--generations", type=int, default=20)
     parser.add_argument("--population", type=int, default=50)
+    parser.add_argument("--rows", nargs="+", metavar="PART", help="only rows in whose names one of these occurs")
     parser.add_argument("--subnets", type=int, default=30)
     parser.add_argument("--options", action="store_true", help="also compare other ways to make the supernet")
     parser.add_argument("--device", default="auto")

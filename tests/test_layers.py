@@ -57,7 +57,7 @@ def test_no_trainability_by_name():
 
 
 @pytest.mark.parametrize(
-    "module", ["visionpeft.benchmark.record", "visionpeft.reports.leaderboard", "visionpeft.reports.budget"]
+    "module", ["visionpeft.benchmark.record", "visionpeft.reports.leaderboard", "visionpeft.reports.budget", "visionpeft.reports.figures"]
 )
 def test_tables_need_no_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
@@ -67,7 +67,7 @@ def test_tables_need_no_torch(module):
 def test_heavy_packages_are_imported_only_where_used():
     """Inside functions, so that a machine without them runs the checkout."""
     heavy = {"wandb", "pandas", "tensorflow_datasets", "sklearn", "scipy", "matplotlib", "huggingface_hub", "rich"}
-    heavy |= {"h5py", "pyarrow", "pooch", "requests", "optuna"}
+    heavy |= {"h5py", "pyarrow", "pooch", "requests", "optuna", "altair", "vl_convert"}
     for layer in ("benchmark", "methods", "data", "reports"):
         for file in sorted((ROOT / layer).rglob("*.py")):
             for node in ast.parse(file.read_text()).body:

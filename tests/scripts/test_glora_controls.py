@@ -59,7 +59,15 @@ def test_table(scripts):
 
 def test_what_is_run(scripts, tmp_path):
     args = {"backbone": "vit_pico", "weights": None, "tasks": ["mini_digits"], "seeds": [0], "rank": 8, "epochs": 10}
-    args |= {"img_size": 16, "supernet_epochs": 20, "generations": 2, "population": 10, "subnets": 3, "options": True}
+    args |= {
+        "img_size": 16,
+        "supernet_epochs": 20,
+        "generations": 2,
+        "population": 10,
+        "subnets": 3,
+        "options": True,
+        "rows": None,
+    }
     args |= {"device": "cpu", "data": None, "cache": tmp_path, "runs": tmp_path, "out": tmp_path / "page.md"}
     controls = scripts[0].Controls(Namespace(**args))
     assert controls.backbone.img_size == 16
@@ -79,3 +87,6 @@ def test_what_is_run(scripts, tmp_path):
     ]
     without = {row[-1]: run[("mini_digits", 0)].method.config[:5] for row, run in rows.items() if "without" in row}
     assert without == {"A": "NVNSN", "B": "LNNSN", "C": "LVNSN", "D": "LVNNN", "E": "LVNSN"}
+    controls.args.rows = ["LoRA", "without A"]
+    assert len(controls._from_winners({("mini_digits", 0): winner})) == 3
+    assert controls.wanted(scripts[1].SEARCH) and not controls.wanted("all supports, no search")

@@ -1,0 +1,66 @@
+"""The command `figures`, and charts as files."""
+
+import csv
+
+import pytest
+from PIL import Image
+
+from visionpeft.reports.figures import main
+
+LAYERS = {
+    f"blocks.{i}.{kind}": {"A": {"L": 40, "V": 10, "N": 0}, "D": {"V": 10, "N": 0}}
+    for i in range(2)
+    for kind in ("qkv", "fc1")
+}
+
+
+def searched(runs, label: str = "glora", **changes):
+    noted = {"winner": 1, "config": ["LV-LV-NN-NN", "VV-LV-NV-LN"], "generation": [0, 1], "layers": LAYERS}
+    return runs.add(label=label, fields={"notes": {"search": noted}}, **changes)
+
+
+def test_pictures_and_the_rows_behind_them(runs, capsys):
+    searched(runs)
+    searched(runs, task="count", seed=1)
+    assert main([str(runs.root), "--method", "glora"]) == 0
+    written = {path.name for path in (runs.root / "figures").iterdir()}
+    charts = ("choices", "entropies", "sizes", "places")
+    assert written == {f"glora_{chart}.{end}" for chart in charts for end in ("png", "svg", "csv")}
+    assert len(capsys.readouterr().out.split()) == 12
+    with Image.open(runs.root / "figures" / "glora_sizes.png") as image:
+        assert min(image.size) > 300
+    svg = (runs.root / "figures" / "glora_choices.svg").read_text()
+    assert "glora on vit_pico at 32 px. searches: 2, tasks: 2, seeds: 2" in svg and "fc1" in svg
+    with (runs.root / "figures" / "glora_sizes.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    assert (first["layer"], first["group"], first["params"], first["drawn"]) == ("qkv", "natural", "15.0", "25.0")
+
+
+def test_of_a_choice_of_settings(runs, tmp_path, capsys):
+    searched(runs)
+    searched(runs, recipe__epochs=5, seed=1)
+    searched(runs, label="other")
+    assert main([str(runs.root), "--method", "glora"]) == 2
+    assert (
+        "1 x glora on vit_pico at 32 px, epochs=5" in capsys.readouterr().err and not (runs.root / "figures").exists()
+    )
+    assert main([str(runs.root), "--method", "glora", "--setting", "epochs=5", "--out", str(tmp_path / "out")]) == 0
+    assert len(list((tmp_path / "out").iterdir())) == 12
+
+
+@pytest.mark.parametrize(
+    ("absent", "message"),
+    [("runs", "it appears with the first run"), ("altair", "drawing needs altair; pip install 'visionpeft[figures]'")],
+)
+def test_what_is_missing_is_said(runs, monkeypatch, capsys, absent, message):
+    if absent == "altair":
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == absent else object())
+    root = runs.root / "none" if absent == "runs" else runs.root
+    assert main([str(root), "--method", "glora"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_without_a_search(runs, capsys):
+    runs.add()
+    assert main([str(runs.root), "--method", "lora"]) == 2
+    assert f"no figures of lora from {runs.root}: no record of a search" in capsys.readouterr().err
