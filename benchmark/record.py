@@ -79,7 +79,8 @@ class Record:
             includes the head, merged_total is null where the method does not merge completely.
         cost: seconds, memory, FLOPs, throughput; keys say the unit, null where not measured.
         curve: one {"epoch", "loss", "lr", ...} per epoch and phase.
-        notes: whatever the method wanted kept, such as the history of its search.
+        notes: whatever the method wanted kept. A search over a model's layers is noted as `search`, whose format
+            `reports/searches.py` reads and gives.
         predictions: {file, sha256} of the per-example test predictions beside the record.
         provenance: versions, commit, device, host facts, time; never part of the id.
         error: for a failed run, what happened, in one line.

@@ -57,7 +57,13 @@ def test_no_trainability_by_name():
 
 
 @pytest.mark.parametrize(
-    "module", ["visionpeft.benchmark.record", "visionpeft.reports.leaderboard", "visionpeft.reports.budget", "visionpeft.reports.figures"]
+    "module",
+    [
+        "visionpeft.benchmark.record",
+        "visionpeft.reports.leaderboard",
+        "visionpeft.reports.budget",
+        "visionpeft.reports.figures",
+    ],
 )
 def test_tables_need_no_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
