@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visionpeft.data.digests import Digests, confirm
+from visionpeft.data.every import images_digest
 from visionpeft.data.flavour import described
-from visionpeft.data.pixels import images_digest
 from visionpeft.data.target import held_out
 from visionpeft.data.task import Source, Task, load
 from visionpeft.data.unfinished import Listener
@@ -75,7 +75,7 @@ def examine(task: Task, source: Source, root: Path | None, listener: Listener) -
         listener.remark(f"{task.suite}_{task.name}: {name} is not here ({why})")
     called = "" if source.official else described(task, source, splits)["flavour"]
     for name, split in splits.items():
-        images = images_digest(split)
+        images, _ = images_digest(split)
         verdict = confirm(task, name, split, images)
         state = called or verdict.state
         why = f"{task.suite}_{task.name}, {name}: the {verdict}" if state == "contradicts" else ""

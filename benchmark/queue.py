@@ -58,13 +58,13 @@ def _attempt(one: Planned, options: Options, screen: Screen) -> str | None:
                 screen.epoch(row)
                 tracker.epoch(row)
 
-            record = execute(one, options, on_epoch, screen.decoding, screen.progress)
+            record = execute(one, options, on_epoch, screen)
             tracker.finish(record)
     except (ValueError, OSError) as error:
-        screen.say(f"{one.stem}: failed, {error}")
+        screen.remark(f"{one.stem}: failed, {error}")
         return str(error)
     except Exception as error:
-        screen.say(f"{one.stem}: failed\n{traceback.format_exc()}")
+        screen.remark(f"{one.stem}: failed\n{traceback.format_exc()}")
         return f"{type(error).__name__}: {error}"
     screen.finish(record)
     return None if record.status == "ok" else f"{record.status}: {record.error}"

@@ -18,6 +18,7 @@ from visionpeft.data.loader import Batches
 from visionpeft.data.pixels import pixels
 from visionpeft.data.target import held_out
 from visionpeft.data.task import DataError, Split, find, load
+from visionpeft.data.unfinished import Listener
 
 from .adapter import save
 from .backbone import outline, preprocessing, resolve
@@ -39,19 +40,19 @@ def execute(
     planned: Planned,
     options: Options,
     on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
-    on_decode: Callable[[int, int], None] = lambda done, total: None,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    listener: Listener | None = None,
     watch: bool = False,
 ) -> Record:
     """Train, score the test images once, and write the record; with `watch`, epochs are validated as they pass."""
     run, store, device, start = planned.run, Store(options.runs), pick_device(options.device), time.perf_counter()
+    listener = listener or Listener()
     settle_numerics(device)
-    opened = open_splits(planned, options, device, on_decode)  # all, so that a bad file shows now
+    opened = open_splits(planned, options, device, listener)  # all, so that a bad file shows now
     job = TrainingJob(
         *(run, opened.splits, store.workspace(planned.stem)),
         originals=originals(run, options),
         on_epoch=on_epoch,
-        on_progress=on_progress,
+        on_progress=listener.advance,
         compiled=options.compile,
         watch=watch,
     )
@@ -116,16 +117,14 @@ class Opened:
     shared: dict[str, int]
 
 
-def open_splits(
-    planned: Planned, options: Options, device: torch.device, on_decode: Callable[[int, int], None]
-) -> Opened:
+def open_splits(planned: Planned, options: Options, device: torch.device, listener: Listener) -> Opened:
     """Return a run's images, decoded."""
     run = planned.run
     backbone, source = resolve(run.backbone), find(run.task, options.data, options.source)
     mean, std, shown = backbone.mean, backbone.std, preprocessing(backbone)
     assert mean and std
     whole = load(run.task, source, options.data, "trainval")
-    found = pixels(whole, shown, options.cache, on_decode)
+    found = pixels(whole, shown, options.cache, listener)
     insist(run.task, source, "trainval", whole, found.digest)
     splits = {"trainval": Batches(found.array, whole.labels, mean, std, device)}
     tests, images, learnt = [], {"trainval": found.digest}, found
@@ -134,11 +133,11 @@ def open_splits(
         split = load(run.task, source, options.data, name)
         part = places(split, whole)
         if part is None:  # validation images that are never trained on
-            found = pixels(split, shown, options.cache, on_decode)
+            found = pixels(split, shown, options.cache, listener)
             images[name] = found.digest
         splits[name] = Batches(found.array if part is None else learnt.array[part], split.labels, mean, std, device)
     for one in held_out(run.task, source, options.data)[0]:
-        found = pixels(one.split, shown, options.cache, on_decode, small=True)
+        found = pixels(one.split, shown, options.cache, listener, small=True)
         insist(run.task, one.source, "test", one.split, found.digest)
         batches = Batches(found.array, one.split.labels, mean, std, device)
         tests.append(Held(batches.enlarged(shown.size, shown.interpolation), one.columns))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from visionpeft.data.unfinished import Listener
+
 from .record import Record
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-class Screen:
+class Screen(Listener):
     """Progress of a list of runs; a context manager."""
 
     def __init__(self, total: int) -> None:
@@ -41,21 +43,16 @@ class Screen:
             detail = f"{row['phase']} loss {row['loss']:.3f}"
             self._bars.update(self._epochs, completed=row["epoch"], total=row["epochs"], detail=detail)
 
-    def decoding(self, done: int, total: int) -> None:
-        """Show how far the decoding of images is."""
-        if self._bars:
-            self._bars.update(self._epochs, completed=done, total=total, detail="decoding images")
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Show how far a method is with something that is no training."""
+    def advance(self, what: str, done: int, total: int) -> None:
+        """Show how far something is that is no training: decoding images, a method's search."""
         if self._bars:
             self._bars.update(self._epochs, completed=done, total=total, detail=what)
 
-    def advance(self, text: str) -> None:
+    def ended(self, text: str) -> None:
         """Count one of the runs as done, and say something about it."""
         if self._bars:
             self._bars.advance(self._runs)
-        self.say(text)
+        self.remark(text)
 
     def finish(self, record: Record) -> None:
         """Say in one line how a run ended."""
@@ -63,13 +60,15 @@ class Screen:
             seconds = record.cost["seconds_train"]
             scores = {name: value for name, value in record.scores.items() if name.startswith("test")}
             text = ", ".join(f"{name.removeprefix('test/')} {100 * value:.2f}" for name, value in scores.items())
-            self.advance(f"{record.stem}: {text} % ({seconds:.0f} s)")
+            self.ended(f"{record.stem}: {text} % ({seconds:.0f} s)")
             for name, count in record.shared.items():
-                self.say(f"note: {count} images of {name} are training images too, byte for byte; the tables mark it")
+                self.remark(
+                    f"note: {count} images of {name} are training images too, byte for byte; the tables mark it"
+                )
         else:
-            self.advance(f"{record.stem}: {record.status}, {record.error}")
+            self.ended(f"{record.stem}: {record.status}, {record.error}")
 
-    def say(self, text: str) -> None:
+    def remark(self, text: str) -> None:
         """Print a line above the bars."""
         if self._bars:
             self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -147,7 +147,7 @@ def spend(one: Prepared) -> None:
                 one.study.tell(one.study.finished(offer.number) or attempt(one, offer, screen))
             trials = read_trials(one.study.place)
             pace = (time.monotonic() - began) / max(1, len(trials) - before)
-            screen.advance(_progress(one, trials, offer, pace))
+            screen.ended(_progress(one, trials, offer, pace))
 
 
 def attempt(one: Prepared, offer: Offer, screen: Screen) -> Trial:
@@ -179,7 +179,7 @@ def _run(one: Prepared, offer: Offer, fold: int, on_epoch: Callable[[dict[str, A
         if path.exists():  # the same settings were proposed before, or the process died just after it was written
             return read(path)
     watch = one.wanted.tuning.pruner != "none"
-    return execute(planned, one.options, on_epoch, screen.decoding, screen.progress, watch)
+    return execute(planned, one.options, on_epoch, screen, watch)
 
 
 def _judged(offer: Offer, lr: float, records: list[Record]) -> Trial:

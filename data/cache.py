@@ -1,4 +1,9 @@
-"""Files of decoded images: written whole or not at all, checked when opened, tidied up after killed processes."""
+"""Files of decoded images: written whole or not at all, checked when opened, tidied up after killed processes.
+
+A file is a .npy array followed by a checksum of each image. All of them are compared whenever it is opened: a thousand
+images of 224 pixels take 0.07 s of one core, less than anything that is done with them, so that a bit that flipped on
+the disk is noticed before it is learnt from.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,10 @@ import contextlib
 import io
 import math
 import os
-import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,12 +24,18 @@ import PIL
 from filelock import FileLock, Timeout
 
 from .decode import Preprocessing
-from .task import DataError
+from .every import cores
+from .task import DataError, more
+from .unfinished import FULL, free, readable
 
 VERSION = 1
 """Raised when a change to decode.py can move a pixel."""
 PARTIAL = ".partial"
 """Ending of files that are being written."""
+SUM = np.dtype("<u4")
+"""What an image's checksum, a CRC-32, is kept as."""
+BLOCK = 64
+"""Images whose checksums one thread computes at a time."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,11 @@ class Shape:
         return math.prod(self.array)
 
     @property
+    def nbytes_on_disk(self) -> int:
+        """Size of the file."""
+        return len(self.header) + self.nbytes + self.count * SUM.itemsize
+
+    @property
     def header(self) -> bytes:
         """The beginning of the .npy file."""
         buffer = io.BytesIO()
@@ -64,26 +81,54 @@ def lock(cache: Path, key: str, wait: float = -1) -> FileLock:
 
 
 def open_array(cache: Path, key: str, shape: Shape) -> np.ndarray | None:
-    """Map a cache file, or return None if it is absent, cut short or no such array."""
+    """Map a cache file, or return None if it is absent, cut short, no such array or of a version without checksums."""
     path, header = cache / f"{key}.npy", shape.header
     try:
         with path.open("rb") as file:
-            if file.read(len(header)) != header or path.stat().st_size != len(header) + shape.nbytes:
+            if file.read(len(header)) != header or path.stat().st_size != shape.nbytes_on_disk:
                 return None
     except OSError:
         return None
     return np.memmap(path, np.uint8, "r", offset=len(header), shape=shape.array)
 
 
-def build(cache: Path, key: str, shape: Shape, images: Iterator[np.ndarray]) -> None:
-    """Write a cache file; call with the key's lock held."""
-    free = shutil.disk_usage(cache).free
-    if shape.nbytes > free:
-        raise DataError(_no_room(cache, f"{_size(shape.nbytes)} needed, {_size(free)} free"))
+def damage(cache: Path, key: str, shape: Shape, array: np.ndarray) -> str | None:
+    """Compare every image of a mapped cache file with its checksum; return which differ, None if none does."""
+    path = cache / f"{key}.npy"
+    due = np.fromfile(path, SUM, offset=len(shape.header) + shape.nbytes)
+
+    plain = np.asarray(array)  # to take a piece of a memory map is slow
+
+    def sums(start: int) -> list[int]:
+        return [checksum(image) for image in plain[start : start + BLOCK]]
+
+    with ThreadPoolExecutor(cores()) as pool:
+        found = [one for block in pool.map(sums, range(0, shape.count, BLOCK)) for one in block]
+    wrong = np.flatnonzero(np.array(found, SUM) != due)
+    if not len(wrong):
+        return None
+    i = int(wrong[0])
+    what = f"image {i} has the checksum {found[i]:08x}, expected {due[i]:08x}"
+    return f"{path} is damaged: {what}{more(len(wrong))}; the disk may be failing"
+
+
+def checksum(image: np.ndarray) -> int:
+    """Return the checksum of a decoded image; other threads go on meanwhile."""
+    return zlib.crc32(np.ascontiguousarray(image).data)
+
+
+def build(cache: Path, key: str, shape: Shape, images: Iterator[tuple[np.ndarray, int]]) -> None:
+    """Write a cache file from images and their checksums; call with the key's lock held."""
+    needed, left = shape.nbytes_on_disk, free(cache)
+    if needed > left:
+        raise DataError(_no_room(cache, f"{readable(needed)} needed, {readable(left)} free"))
+    sums = []
     with appearing(cache, key, cache / f"{key}.npy") as file:
         file.write(shape.header)
-        for image in images:
-            file.write(image.tobytes())
+        for image, found in images:
+            file.write(np.ascontiguousarray(image).data)
+            sums.append(found)
+        file.write(np.array(sums, SUM).tobytes())
 
 
 @contextlib.contextmanager
@@ -110,17 +155,16 @@ def sweep(cache: Path, key: str) -> None:
 
 
 @contextlib.contextmanager
-def room(cache: Path) -> Iterator[None]:
-    """Turn a full disk or a folder that cannot be written into a message."""
+def room(cache: Path, needed: int) -> Iterator[None]:
+    """Turn a full disk or a folder that cannot be written into a message; `needed` bytes are what is written."""
     try:
         yield
     except OSError as error:
-        raise DataError(_no_room(cache, error.strerror or str(error))) from None
+        why = error.strerror or str(error)
+        if error.errno in FULL:
+            why = f"{why}, {readable(needed)} needed, {readable(free(cache))} free"
+        raise DataError(_no_room(cache, why)) from None
 
 
 def _no_room(cache: Path, why: str) -> str:
     return f"decoded images cannot be kept in {cache}: {why}; name another folder with VISIONPEFT_CACHE"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

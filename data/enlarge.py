@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from .decode import PIL_FILTERS
-from .pixels import cores
+from .every import cores
 
 BITS = 22
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from .pixels import cores
+from .every import cores
 
 MOST = 16
 """Processes at most: what a fast GPU needs."""

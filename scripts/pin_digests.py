@@ -21,9 +21,9 @@ import numpy as np
 from visionpeft.benchmark.compose import read_task
 from visionpeft.benchmark.overrides import choices, preset
 from visionpeft.data.digests import TABLE, Digests, pinned
+from visionpeft.data.every import images_digest
 from visionpeft.data.official import DataSet, Examples, pick
 from visionpeft.data.original import Original
-from visionpeft.data.pixels import images_digest
 from visionpeft.data.split import Split, joined
 from visionpeft.data.task import DataError
 
@@ -85,7 +85,7 @@ def read(split: Split, labelled: bool) -> Digests:
     if not labelled:
         return dataclasses.replace(Digests.of(split), labels="", examples="")
     try:
-        return Digests.of(split, images_digest(split))
+        return Digests.of(split, images_digest(split)[0])
     except DataError:
         return Digests.of(split)
 

@@ -18,6 +18,7 @@ import numpy as np
 from visionpeft.data.decode import Preprocessing
 from visionpeft.data.pixels import pixels
 from visionpeft.data.folder import ListFolder
+from visionpeft.data.unfinished import Listener
 
 root, cache = Path(sys.argv[1]), Path(sys.argv[2])
 split = ListFolder(names=("toy",)).split(root, "train")
@@ -64,7 +65,9 @@ print(whole, halves)
 TOGETHER = """
 def work():
     with open(cache / "decoded", "a") as log:
-        found = pixels(split, Preprocessing(64), cache, lambda done, total: log.write("x"))
+        listener = Listener()
+        listener.advance = lambda what, done, total: log.write("x")
+        found = pixels(split, Preprocessing(64), cache, listener)
         assert found.array.shape == (40, 64, 64, 3)
         (cache / f"sum{os.getpid()}").write_text(str(int(found.array.sum())))
 
@@ -125,10 +128,7 @@ def test_sweep_spares_what_another_process_is_writing(cache):
 
 
 def test_the_room_needed_is_named(cache, monkeypatch):
-    class Usage:
-        free = 150_000_000
-
-    monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda path: Usage)
+    monkeypatch.setattr(cache_module, "free", lambda folder: 150_000_000)
     with pytest.raises(ValueError, match=r"6\.4 GB needed, 150\.0 MB free"):
         build(cache, "key", Shape(42670, Preprocessing(224), False), iter([]))
 
@@ -143,7 +143,7 @@ def test_files_of_the_canonical_pixels_keep_their_names():
 
 def test_pixels_of_another_shape_are_not_opened(cache):
     shape = Shape(2, Preprocessing(4), False)
-    build(cache, "key", shape, iter([cache_module.np.zeros((4, 4, 3), "uint8")] * 2))
+    build(cache, "key", shape, iter([(cache_module.np.zeros((4, 4, 3), "uint8"), 0)] * 2))
     assert open_array(cache, "key", shape).shape == (2, 4, 4, 3)
     assert open_array(cache, "key", Shape(4, Preprocessing(2), False)) is None
     assert open_array(cache, "absent", shape) is None
