@@ -15,9 +15,10 @@ RUNS   ?=
 DRY    ?=
 RETRY  ?=
 SAVE   ?=
+ORACLE ?=
 WANDB  ?=
 SETTING ?=
-KNOWN  := METHOD SEEDS TASKS TASK TRIALS TUNED SHOTS PYTHON DATA RUNS DRY RETRY SAVE WANDB SETTING
+KNOWN  := METHOD SEEDS TASKS TASK TRIALS TUNED SHOTS PYTHON DATA RUNS DRY RETRY SAVE ORACLE WANDB SETTING
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
@@ -31,7 +32,7 @@ blank := $(subst ,, )
 _given  = $(filter-out $(addsuffix =%,$(KNOWN)),$(subst \$(blank),<blank>,$(MAKEOVERRIDES)))
 _extra  = $(foreach word,$(_given),'$(subst <blank>,$(blank),$(word))')
 _on     = $(filter-out 0 false no,$(1))
-_flags  = $(if $(call _on,$(DRY)),dry=true) $(if $(call _on,$(RETRY)),retry=true) $(if $(call _on,$(SAVE)),save=true) $(if $(WANDB),wandb=$(WANDB)) $(if $(call _on,$(TUNED)),per_task=tuned)
+_flags  = $(if $(call _on,$(DRY)),dry=true) $(if $(call _on,$(RETRY)),retry=true) $(if $(call _on,$(SAVE)),save=true) $(if $(call _on,$(ORACLE)),oracle=true) $(if $(WANDB),wandb=$(WANDB)) $(if $(call _on,$(TUNED)),per_task=tuned)
 # the tasks of a suite: all of them, those whose data is there (TASKS=available), or the named ones, perhaps with *
 _named  = $(if $(findstring *,$(TASKS)),glob([$(TASKS)]),$(TASKS))
 _tasks  = $(if $(filter-out available,$(TASKS)),'task=$(_named)','task=glob($(or $(2),$(1)_*))') $(if $(filter available,$(TASKS)),available=true)

@@ -52,6 +52,7 @@ def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
         overrides=overrides,
         per_task=literature.selected_on,
         preset=literature.preset,
+        oracle=_switch(config.oracle, "oracle"),
     )
     tuning = from_mapping(Tuning, _plain(config.tuning), "tuning")
     if config.per_task == "tuned":
@@ -82,8 +83,8 @@ def compose_study(config: DictConfig, folders: tuple[Path, ...] = ()) -> Wanted:
 def compose_options(config: DictConfig, suite_sizes: Mapping[str, Mapping[str, int]]) -> Options:
     """Return how and where to execute."""
     values = _plain(config)
-    own = ("method", "task", "recipe", "backbone", "seed", "per_task", "replicate", "preset", "tuning", "space")
-    for group in own:
+    own = ("method", "task", "recipe", "backbone", "seed", "per_task", "replicate", "oracle", "preset", "tuning")
+    for group in (*own, "space"):
         values.pop(group, None)
     cache = values.pop("cache")
     data = values.pop("data")  # an empty environment variable is none
@@ -137,6 +138,12 @@ def _read_dataset(value: Any, section: str) -> Any:
         return value
     fields = dict(value)
     return from_mapping(_class(str(fields.pop("_target_")), DataSet, section), fields, section)
+
+
+def _switch(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, got {value!r}")
+    return value
 
 
 def _sampled(task: Task, replicate: object) -> Task:

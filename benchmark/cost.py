@@ -98,24 +98,40 @@ class Meter:
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.seconds, self.peak_bytes, self.kind = device, 0.0, 0, "process_rss"
+        self._seconds_aside = 0.0
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[Meter]:
         """Measure the block."""
-        if self.device.type == "cuda":
-            self.kind = "cuda_allocated"
-            torch.cuda.reset_peak_memory_stats(self.device)
-        else:
-            with contextlib.suppress(OSError):
-                Path("/proc/self/clear_refs").write_text("5")
+        self._forget_peak()
         gc.collect()  # what earlier runs of the process left behind is not this one's
         start = time.perf_counter()
         try:
             yield self
         finally:
             _wait(self.device)
-            self.seconds = time.perf_counter() - start
-            self.peak_bytes = _peak_bytes(self.device)
+            self.seconds = time.perf_counter() - start - self._seconds_aside
+            self.peak_bytes = max(self.peak_bytes, _peak_bytes(self.device))
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave a part of the block out: neither its seconds nor its memory count."""
+        _wait(self.device)
+        start, self.peak_bytes = time.perf_counter(), max(self.peak_bytes, _peak_bytes(self.device))
+        try:
+            yield
+        finally:
+            _wait(self.device)
+            self._forget_peak()
+            self._seconds_aside += time.perf_counter() - start
+
+    def _forget_peak(self) -> None:
+        if self.device.type == "cuda":
+            self.kind = "cuda_allocated"
+            torch.cuda.reset_peak_memory_stats(self.device)
+        else:
+            with contextlib.suppress(OSError):
+                Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_bytes(device: torch.device) -> int:

@@ -190,6 +190,7 @@ class _Planner:
             **({"tuned": run.chosen.recorded} if run.chosen else {}),
             "versions": {"harness": HARNESS, "pixels": VERSION},
             "seed": run.seed,
+            **({"oracle": True} if run.oracle else {}),  # absent from all other runs, whose ids thus stay
         }
 
 

@@ -64,6 +64,7 @@ class Record:
             tuned: how a study of ours chose the settings, where one did: {study, trial, trials, sampler, seed, pruner,
                 folds, space, splits, tie} as in trial.py; a run with the same settings by hand is another run.
             versions: of what can move a number outside the method: {harness, pixels}.
+            oracle: true where every epoch was scored on the test images as well; absent otherwise.
         label: the row's name in tables: the method's name and the settings that differ from its yaml.
         settled: fields of the method after training, where a search changed them; else empty.
         absent: {"test/<column>": why}: test sets that were not there.
@@ -78,7 +79,9 @@ class Record:
         params: counts of live parameters: {trainable, head, total, merged_total, stored_bytes}; `trainable`
             includes the head, merged_total is null where the method does not merge completely.
         cost: seconds, memory, FLOPs, throughput; keys say the unit, null where not measured.
-        curve: one {"epoch", "loss", "lr", ...} per epoch and phase.
+        curve: one {"phase", "epoch", "loss", "lr", ...} per epoch and phase; "val" and "val_loss" where the rule looked
+            at them. Where run.oracle is true, rows of the final fit also have the accuracy on each test set, called as
+            in scores: a diagnostic, read after training.
         notes: whatever the method wanted kept. A search over a model's layers is noted as `search`, whose format
             `reports/searches.py` reads and gives.
         predictions: {file, sha256} of the per-example test predictions beside the record.

@@ -25,6 +25,7 @@ from .backbone import outline, preprocessing, resolve
 from .cost import SAMPLE, Meter, flops, merged, parameters, throughput
 from .device import autocast, pick_device, settle_numerics
 from .loop import Diverged
+from .oracle import watched
 from .plan import Planned
 from .provenance import provenance
 from .record import Record
@@ -56,8 +57,10 @@ def execute(
         compiled=options.compile,
         watch=watch,
     )
+    meter = Meter(device)
+    job.aside = meter.aside
     try:
-        with Meter(device)() as meter:
+        with meter():
             settled, model = run.method.train(job)
         scores, losses, predicted = scored(job, model, opened.tests)
         seen = observed(job, model, meter)
@@ -65,6 +68,8 @@ def execute(
         record = failure(planned, job, error)
         store.write(record)
         return record
+    if run.oracle:
+        seen["curve"] = finite(watched(job, model, opened.tests))
     seen["cost"]["seconds_total"] = time.perf_counter() - start
     record = Record(
         **planned.asked,

@@ -161,7 +161,8 @@ class Run:
 
     `label` is the row's name in tables, `overrides` the command line it came from; `per_task` says on what published
     per-task settings were chosen ("test", "val200"), if they were asked for; `preset` is whose protocol it restates,
-    and `chosen` what a study of ours chose.
+    and `chosen` what a study of ours chose. `oracle` moves no number: it has every epoch of the final fit scored on the
+    test images too, after training, for a diagnostic beside the result.
     """
 
     method_name: str
@@ -175,6 +176,7 @@ class Run:
     per_task: str = ""
     preset: Preset | None = None
     chosen: Chosen | None = None
+    oracle: bool = False
 
 
 @dataclass(frozen=True)

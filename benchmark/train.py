@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,7 @@ from . import kept
 from .backbone import build, view
 from .cost import SAMPLE, flops_of_step
 from .device import pick_precision, write_out_attention
+from .kept import Epochs
 from .loop import Course, Loop, predict
 from .spec import Run
 
@@ -39,6 +41,8 @@ class TrainingJob:
         phases: a row per fit: split, epochs, seconds, images per second, FLOPs of a step per image.
         notes: what the method wanted kept.
         variants: further models, to be scored beside the result.
+        epochs: where the run asks for the oracle, the weights of every epoch of each fit on the recipe's own split.
+        aside: a context for what is no part of training, and so of its cost.
         seconds_before: that earlier, interrupted starts of this run have spent on what is kept of them.
     """
 
@@ -62,6 +66,8 @@ class TrainingJob:
         self.phases: list[dict[str, Any]] = []
         self.notes: dict[str, Any] = {}
         self.variants: dict[str, nn.Module] = {}
+        self.epochs: list[Epochs] = []
+        self.aside: Callable[[], AbstractContextManager[Any]] = nullcontext
         self.seconds_before = 0.0
         self.progress = on_progress
         self._data, self._originals, self._on_epoch = data, originals, on_epoch
@@ -114,31 +120,42 @@ class TrainingJob:
         epoch; ties: the lower validation loss, then the earlier epoch. With `keep` the outcome is kept in the
         workspace, and taken from there when the run is started again.
         """
-        file, recipe = self.workspace / f"{keep}.safetensors", self.run.recipe
-        selects = recipe.select == "best_val" and split is None
-        watched = self._watch and split is None and recipe.train_on == "train"
+        file, recipe, own = self.workspace / f"{keep}.safetensors", self.run.recipe, split is None
         split, epochs = split or recipe.train_on, epochs or recipe.epochs
         self._check(split, epochs)
         setattr(model, SAW_VALIDATION, getattr(model, SAW_VALIDATION, False) or split != "train")
+        phase = f"{len(self.phases) + 1} {split}"
+        if own and self.run.oracle:
+            self.epochs.append(Epochs.begin(self.workspace / f"epochs of {phase}", phase, model, epochs))
         if keep and file.exists():
             self._restore(file, model)
             return model
         course = Course(recipe, epochs, self.run.seed, self.precision, self.compiled)
-        loop, best = Loop(model, method, self._learnt(split), course), _Best()
-        for row in loop.epochs():
-            if selects or watched:
-                score = self.validate(model)
-                row |= {"val": score.accuracy, "val_loss": score.loss}
-            if selects:
-                best.keep(model, score)
-            self.curve.append({"phase": f"{len(self.phases) + 1} {split}", **row})
+        loop = Loop(model, method, self._learnt(split), course)
+        for row in self._own(loop) if own else loop.epochs():
+            self.curve.append({"phase": phase, **row})
             self._on_epoch({**self.curve[-1], "epochs": epochs})
-        if selects:
-            model.load_state_dict(best.weights, strict=False)
         self.phases.append(self._phase(model, method, split, loop))
         if keep:
             kept.keep(file, model, {"curve": self.curve[-epochs:], "phase": self.phases[-1]})
         return model
+
+    def _own(self, loop: Loop) -> Iterator[dict[str, Any]]:
+        """Yield the epochs of a fit on the recipe's own split, and end it as the selection rule says."""
+        selects, best = self.run.recipe.select == "best_val", _Best()
+        watched = self._watch and self.run.recipe.train_on == "train"
+        for row in loop.epochs():
+            if selects or watched:
+                score = self.validate(loop.model)
+                row |= {"val": score.accuracy, "val_loss": score.loss}
+            if selects:
+                best.keep(loop.model, score)
+            if self.run.oracle:
+                with self.aside():
+                    self.epochs[-1].keep(loop.model, row["epoch"])
+            yield row
+        if selects:
+            loop.model.load_state_dict(best.weights, strict=False)
 
     def _restore(self, file: Path, model: nn.Module) -> None:
         seen = kept.restore(file, model)
@@ -188,8 +205,8 @@ class _Best:
         self.weights: dict[str, Tensor] = {}
 
     def keep(self, model: nn.Module, score: Score) -> None:
-        """Remember the trained tensors, if this score is better than all before."""
+        """Remember what the fit may have changed, if this score is better than all before."""
         rank = (score.accuracy, -score.loss)
         if self.rank is None or rank > self.rank:
             self.rank = rank
-            self.weights = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+            self.weights = {name: t.detach().clone() for name, t in kept.learnt(model).items()}

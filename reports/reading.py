@@ -13,8 +13,8 @@ from visionpeft.benchmark.record import BESIDE, Record, read, record_files, run_
 
 from .found import Found, tests
 
-NOT_SETTINGS = {"seed", *(".".join(place) for place in BESIDE)}
-"""What may differ between the runs of one cell: the seed, names, and how large the suite was at the time."""
+NOT_SETTINGS = {"seed", "oracle", *(".".join(place) for place in BESIDE)}
+"""What may differ between the runs of one cell: the seed, the diagnostic, names, and how large the suite was then."""
 LEARNT = ("train", "val")
 BY_SEED = {"data.sample", *(f"data.splits.{name}" for name in LEARNT)}
 """What may differ as well where the run's seed chooses the training images."""
@@ -128,17 +128,44 @@ def _check_accuracies(found: Iterable[Found]) -> None:
 def _superseded(found: Iterable[Found]) -> Iterator[Found]:
     """Yield one record per run and test set: a success replaces the failures before it; two successes are refused.
 
-    Of runs that differ in nothing but which other test sets were there, the one with the most of them counts.
+    Of runs that differ in nothing but which other test sets were there, the one with the most of them counts; of a run
+    with and without the oracle, the one with it, if the two agree.
     """
     by_run: dict[tuple[str, str], Found] = {}
-    for one in sorted(found, key=lambda f: (f.record.status != "ok", -len(f.record.scores), f.file)):
-        same = one.record.id if one.test == "test" else run_id(one.run)
-        first = by_run.setdefault((same, one.test), one)
+    for one in sorted(found, key=_precedence):
+        first = by_run.setdefault((_plain_id(one), one.test), one)
+        _check_agreement(first, one)
         if first is not one and one.record.status == "ok" and one.record.id == first.record.id:
             raise LeaderboardError(
                 f"{first.file} and {one.file} are two records of the same run {one.record.id}; keep one of them"
             )
     yield from sorted(by_run.values(), key=lambda f: f.file)
+
+
+def _precedence(one: Found) -> tuple[bool, int, bool, str]:
+    return one.record.status != "ok", -len(one.record.scores), "oracle" not in one.run, one.file
+
+
+def _plain_id(one: Found) -> str:
+    """Return the id of what led to an accuracy: no other test sets, no diagnostic."""
+    if one.test == "test" and "oracle" not in one.run:
+        return one.record.id
+    return run_id({key: value for key, value in one.run.items() if key != "oracle"})
+
+
+def _check_agreement(first: Found, other: Found) -> None:
+    """Refuse a run with the oracle and one without that have other accuracies: the diagnostic changes nothing.
+
+    Raises:
+        LeaderboardError: they differ.
+    """
+    both = other.record.status == first.record.status == "ok"
+    if both and ("oracle" in first.run) != ("oracle" in other.run) and first.accuracy != other.accuracy:
+        raise LeaderboardError(
+            f"{first.file} and {other.file} are the same run with and without oracle=true, but their accuracies on "
+            f"{first.column} are {first.accuracy} and {other.accuracy}; take one of the two away, or repeat both on "
+            "one machine"
+        )
 
 
 def check_digests(found: Iterable[Found]) -> None:

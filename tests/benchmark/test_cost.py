@@ -78,3 +78,17 @@ def test_a_meter_sees_time_and_memory():
     assert meter.seconds >= 0.05
     assert meter.peak_bytes > block.numel() * 4
     assert meter.kind == "process_rss"
+
+
+def test_a_meter_leaves_out_what_is_put_aside():
+    with (meter := Meter(CPU))():
+        before = torch.ones(1000)
+        with meter.aside():
+            block = torch.ones(50_000_000)  # 200 MB
+            time.sleep(0.2)
+            size = block.numel() * 4
+            del block
+    with Meter(CPU)() as plain:
+        before.sum()
+    assert meter.seconds < 0.15
+    assert meter.peak_bytes - plain.peak_bytes < size / 2

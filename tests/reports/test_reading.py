@@ -89,6 +89,33 @@ def test_a_success_replaces_the_failures_before_it(runs) -> None:
     assert [one.record.status for one in found] == ["ok"]
 
 
+def test_a_run_with_and_without_the_oracle_is_one_run(runs) -> None:
+    """The diagnostic's record stands for both: never two seeds, never refused as a duplicate."""
+    runs.add(0.5)
+    watched = runs.add(0.5, oracle=True)
+    runs.add(0.6, seed=1)
+    found, skipped = load(runs.root)
+    assert not skipped and [(one.seed, one.accuracy) for one in found] == [(0, 0.5), (1, 0.6)]
+    assert watched.name in {one.file.removeprefix("mini/") for one in found}
+    check_cell(found)
+
+
+def test_such_a_pair_has_to_agree(runs) -> None:
+    runs.add(0.5)
+    runs.add(0.6, oracle=True)
+    said = "are the same run with and without oracle=true, but their accuracies on digits are 0.6 and 0.5"
+    with pytest.raises(LeaderboardError, match=said):
+        load(runs.root)
+
+
+def test_two_records_with_the_oracle_are_refused_like_any_other_two(runs) -> None:
+    path = runs.add(0.5, oracle=True)
+    (runs.root / "copy").mkdir()
+    (runs.root / "copy" / path.name).write_text(path.read_text())
+    with pytest.raises(LeaderboardError, match=f"copy/{path.name} and mini/{path.name} are two records"):
+        load(runs.root)
+
+
 def found_in(runs):
     return load(runs.root)[0]
 
