@@ -8,6 +8,8 @@ from typing import Any
 
 from visionpeft.benchmark.record import Record
 
+from .rules import Epochs
+
 
 @dataclass(frozen=True)
 class Found:
@@ -17,11 +19,13 @@ class Found:
         file: the file.
         record: what it holds.
         test: a key of the record's scores: "test", or "test/sketch" where the task has several test sets.
+        epochs: those that were scored on this test set, where the run was asked to; for diagnostics.
     """
 
     file: str
     record: Record
     test: str = "test"
+    epochs: Epochs = ()
 
     @property
     def seed(self) -> int:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import literature, markdown, page, shots, terminal, tidy
+from . import inflation, literature, markdown, page, shots, terminal, tidy
 from .build import sound_tables
 from .reading import LeaderboardError, load
 from .table import Table
@@ -43,6 +43,7 @@ def write(root: Path, beside_published: bool = False) -> tuple[list[Table], list
         texts = {"md": markdown.page(made, skipped), "csv": tidy.text(made), "html": page.text(made, skipped)}
         texts = {f"leaderboard.{end}": text for end, text in texts.items()}
     texts |= {"leaderboard_shots.csv": curve} if (curve := shots.text(made)) else {}
+    texts |= {"leaderboard_inflation.csv": told} if (told := inflation.text(made)) else {}
     if beside_published:
         texts |= {f"leaderboard_published.{end}": text for end, text in literature.texts(made).items()}
     for name, text in texts.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from . import inflation
 from .found import Found
 from .sheet import Item, Sheet
 from .shots import sheets
@@ -24,6 +25,10 @@ LEGEND = """\
 - *inference*: FLOPs of an image after merging (as it is, where the method does not merge) over the plain backbone's.
 - † a run failed, so the cell's mean is over the others and enters no average; ‡ the test set is incomplete."""
 
+DIAGNOSTIC = """\
+For runs made with `oracle=true`, test accuracy after every epoch was read when training had ended. *added*: what
+choosing the epoch so would have added to the honest number, with its 95 % interval over seeds."""
+
 
 def page(tables: Sequence[Table], skipped: Sequence[str]) -> str:
     """Return the whole leaderboard."""
@@ -37,7 +42,25 @@ def section(table: Table) -> str:
     """Return one table with its header and legend."""
     drawn = [f"### {s.title}\n\n{grid(s)}" if s.title else grid(s) for s in sheets(table)]
     below = ["\n".join(f"- {mark}" for mark in found)] if (found := marks(table)) else []
-    return "\n\n".join([f"## {title(table)}", header(table), *drawn, *below, details(table.columns)])
+    told = [text] if (text := diagnostic(table)) else []
+    return "\n\n".join([f"## {title(table)}", header(table), *drawn, *below, *told, details(table.columns)])
+
+
+def diagnostic(table: Table) -> str:
+    """Return what other selection rules would have said of the same runs; empty where no record can tell."""
+    found = inflation.values(table)
+    several = {line["method"] for line in found if line["over"] == inflation.OVERALL}
+    lines = [["method", "over", "seeds", "honest", "rule", "would say", "added"], ["---"] * 2 + ["---:"] * 5]
+    for line in found:
+        if line["over"] == inflation.OVERALL or line["method"] not in several:
+            over = f"mean of {line['tasks']} tasks" if line["over"] == inflation.OVERALL else line["over"]
+            half = "" if line["half_width"] is None else f" ± {line['half_width']:.2f}"
+            said = [line["rule_says"], f"{line['chosen']:.2f}", f"{line['added']:+.2f}{half}"]
+            lines.append([line["method"].translate(ESCAPED), over, str(line["seeds"]), f"{line['honest']:.2f}", *said])
+    grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"### Diagnostic, no result: the same runs under other selection rules\n\n{DIAGNOSTIC}\n\n{grid}" * bool(
+        found
+    )
 
 
 def title(table: Table) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from visionpeft.benchmark.record import BESIDE, Record, read, record_files, run_id
 
 from .found import Found, tests
+from .rules import epochs
 
 NOT_SETTINGS = {"seed", "oracle", *(".".join(place) for place in BESIDE)}
 """What may differ between the runs of one cell: the seed, the diagnostic, names, and how large the suite was then."""
@@ -77,8 +78,9 @@ def load(root: Path) -> tuple[list[Found], list[str]]:
         if record.status == "ok" and not set(due) <= set(record.scores):
             skipped.append(f"{name}: has no {min(set(due) - set(record.scores))} score")
         else:
+            seen = {test: epochs(record.curve, test) for test in due}
             record = dataclasses.replace(record, curve=thinned(record.curve, points), notes={})  # these are long
-            found += [Found(name, record, test) for test in due]
+            found += [Found(name, record, test, seen[test]) for test in due]
     _check_accuracies(found)
     return list(_superseded(found)), skipped
 
