@@ -74,10 +74,10 @@ def _of(table: Table, row: Row, rule: Rule) -> Iterator[Inflation]:
     of_task = of_tasks(table.columns)
     whole = [i for i in range(of_task.shape[1]) if there[:, of_task[:, i] != 0].all(axis=1).any()]
     if len(whole) > 1:
-        by_task = (
+        by_task = [
             np.stack([one[:, of_task[:, i] != 0].mean(axis=1) for i in whole], axis=1) for one in (honest, chosen)
-        )
-        yield _one((row.label, rule, OVERALL), seeds, *by_task, _shared(table, whole))
+        ]
+        yield _one((row.label, rule, OVERALL), seeds, by_task[0], by_task[1], _shared(table, whole))
 
 
 def _shared(table: Table, tasks: list[int]) -> Clusters:
@@ -92,8 +92,8 @@ def _one(
 ) -> Inflation:
     some = np.isfinite(chosen).any(axis=1)
     used = tuple(seed for seed, there in zip(seeds, some, strict=True) if there)
-    means = (float(np.nanmean(one, axis=0).mean()) for one in (honest, chosen))
-    return Inflation(*named, used, *means, added(honest, chosen, shared))
+    own, other = (float(np.nanmean(one, axis=0).mean()) for one in (honest, chosen))
+    return Inflation(*named, used, own, other, added(honest, chosen, shared))
 
 
 def _scores(table: Table, row: Row, rule: Rule) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
