@@ -18,7 +18,8 @@ SAVE   ?=
 ORACLE ?=
 WANDB  ?=
 SETTING ?=
-KNOWN  := METHOD SEEDS TASKS TASK TRIALS TUNED SHOTS PYTHON DATA RUNS DRY RETRY SAVE ORACLE WANDB SETTING
+FROM   ?=
+KNOWN  := METHOD SEEDS TASKS TASK TRIALS TUNED SHOTS PYTHON DATA RUNS DRY RETRY SAVE ORACLE WANDB SETTING FROM
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
@@ -47,7 +48,7 @@ _run    = $(PY) -m visionpeft.benchmark -m 'method=$(METHOD)' 'seed=$(SEEDS)' $(
 then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call _board),true); exit $$code
 _board  = $(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published)
 
-.PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard figures test lint types check clean
+.PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard figures merge test lint types check clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -94,6 +95,9 @@ leaderboard: $(READY) ## page, Markdown and CSV tables from all records
 
 figures: $(READY) ## what a search chose, as PNG, SVG and CSV: make figures METHOD=glora
 	@$(PY) -m visionpeft.reports.figures "$$VISIONPEFT_RUNS" --method '$(METHOD)' $(if $(SETTING),--setting '$(SETTING)')
+
+merge: $(READY) ## unite stores: make merge FROM=<another store> RUNS=<the store it comes to>
+	@$(PY) -m visionpeft.benchmark.unite '$(FROM)' --into "$$VISIONPEFT_RUNS"
 
 test: $(READY) ## all tests
 	$(PY) -m pytest -q -n 2

@@ -60,6 +60,7 @@ def test_no_trainability_by_name():
     "module",
     [
         "visionpeft.benchmark.record",
+        "visionpeft.benchmark.unite",
         "visionpeft.reports.leaderboard",
         "visionpeft.reports.budget",
         "visionpeft.reports.figures",

@@ -1,0 +1,232 @@
+"""Records come over with what lies beside them, whole or not at all; nothing is overwritten, whatever goes wrong."""
+
+import dataclasses
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visionpeft.benchmark import unite as unite_module
+from visionpeft.benchmark.record import Record, read, run_id
+from visionpeft.benchmark.store import Store, pack, sha256
+from visionpeft.benchmark.unite import main, unite
+
+CLASSES = {"test": np.array([0, 2, 1])}
+
+
+def record(seed=0, score=0.5, status="ok", **fields):
+    run = {"task": {"name": "t", "suite": "s"}, "method": {"name": "m"}, "seed": seed}
+    stem = f"t--m--s{seed}--{run_id(run)}"
+    if status == "ok":
+        fields |= {"scores": {"test": score}, "predictions": {"file": f"{stem}.npz", "sha256": sha256(pack(CLASSES))}}
+    return Record(id=run_id(run), status=status, run=run, label="m", **fields)
+
+
+def put(root: Path, *records, adapter=False) -> list[Path]:
+    paths = [Store(root).write(one, CLASSES if one.status == "ok" else None) for one in records]
+    for path in paths if adapter else ():
+        path.with_suffix(".adapter").mkdir()
+        (path.with_suffix(".adapter") / "adapter.yaml").write_text("x: 1\n")
+    return paths
+
+
+def files(root: Path) -> dict[str, bytes]:
+    found = (path for path in root.rglob("*") if path.is_file() and ".locks" not in path.parts)
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
+
+
+@pytest.fixture
+def stores(tmp_path):
+    return tmp_path / "theirs", tmp_path / "ours"
+
+
+def command(theirs, ours, *more) -> int:
+    return main([str(theirs), *map(str, more), "--into", str(ours)])
+
+
+def test_records_come_over_with_what_lies_beside_them(stores, capsys):
+    theirs, ours = stores
+    put(theirs, record(0), record(1, status="oom"), adapter=True)
+    assert command(theirs, ours) == 0
+    assert files(ours) == files(theirs)
+    assert {path.rpartition(".")[2] for path in files(ours)} == {"json", "npz", "yaml"}
+    assert "2 copied, 0 there already, 0 left out" in capsys.readouterr().err
+    assert command(theirs, ours) == 0
+    assert "0 copied, 2 there already, 0 left out" in capsys.readouterr().err
+
+
+def test_several_stores_and_what_is_there_stays(stores, tmp_path, capsys):
+    theirs, ours = stores
+    put(theirs, record(0), record(1))
+    put(tmp_path / "third", record(2))
+    (mine,) = put(ours, record(1))
+    before = mine.stat().st_mtime_ns
+    assert command(theirs, ours, tmp_path / "third") == 0
+    assert "1 copied, 1 there already, 0 left out" in capsys.readouterr().err
+    assert mine.stat().st_mtime_ns == before
+    assert len(list(ours.glob("s/*.json"))) == 3
+
+
+def test_two_results_of_one_run_are_a_conflict(stores, capsys):
+    theirs, ours = stores
+    (a,) = put(theirs, record(score=0.5, provenance={"device": "cpu", "threads": 1}))
+    put(theirs, record(1))
+    (b,) = put(ours, record(score=0.625, provenance={"device": "gpu", "threads": 1}))
+    held = b.read_bytes()
+    assert command(theirs, ours) == 1
+    said = capsys.readouterr().err
+    for text in (str(a), str(b), "scores.test (0.5 there, 0.625 here)", "provenance.device", "take one of the two"):
+        assert text in said
+    assert "provenance.threads" not in said
+    assert "1 copied, 0 there already, 1 left out" in said
+    assert b.read_bytes() == held
+
+
+def test_a_copy_under_another_name_is_a_conflict(stores, capsys):
+    theirs, ours = stores
+    put(theirs, record())
+    (mine,) = put(ours, record())
+    moved = ours / "copy" / mine.name
+    moved.parent.mkdir()
+    mine.rename(moved)
+    assert command(theirs, ours) == 1
+    assert f"{moved} is a record of the same run" in capsys.readouterr().err
+
+
+def test_a_success_joins_a_failure_and_two_failures_are_none(stores):
+    theirs, ours = stores
+    put(theirs, record(0), record(1, status="oom", error="there"))
+    put(ours, record(0, status="oom"), record(1, status="oom", error="here"))
+    assert command(theirs, ours) == 0
+    assert read(Store(ours).path(record(0))).status == "ok"
+    assert read(Store(ours).path(record(1, status="oom"))).error == "here"
+
+
+def edit(path: Path, **changes) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+SPOILT = {
+    "not JSON": (lambda path: path.write_text("{"), "not readable as JSON"),
+    "a newer schema": (lambda path: edit(path, schema=2), "schema 2, expected 1"),
+    "another id": (lambda path: edit(path, id="0000000000"), "does not match its contents"),
+    "another run": (lambda path: edit(path, run={"seed": 7}), "does not match its contents"),
+    "a run without a task": (lambda path: edit(path, run={}, id=run_id({})), "lacks what names its file"),
+    "another name": (lambda path: path.rename(path.with_name("t--m--s5--0123456789.json")), "renamed by hand?"),
+    "other predictions": (lambda path: path.with_suffix(".npz").write_bytes(b"x"), "is not the predictions file"),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_what_is_unsound_stays_away_and_is_named(stores, capsys, what):
+    theirs, ours = stores
+    bad, _ = put(theirs, record(0), record(1))
+    spoil, message = SPOILT[what]
+    spoil(bad)
+    assert command(theirs, ours) == 1
+    said = capsys.readouterr().err
+    assert message in said and str(theirs / "s" / "t--m--s") in said
+    assert "1 copied, 0 there already, 1 left out" in said
+    assert sorted(files(ours)) == sorted(f"s/{record(1).stem}.{end}" for end in ("json", "npz"))
+
+
+def test_a_record_without_its_predictions_comes_and_they_follow(stores):
+    theirs, ours = stores
+    (path,) = put(theirs, record())
+    packed = path.with_suffix(".npz").read_bytes()
+    path.with_suffix(".npz").unlink()
+    assert command(theirs, ours) == 0
+    path.with_suffix(".npz").write_bytes(packed)
+    assert command(theirs, ours) == 0
+    assert files(ours) == files(theirs)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("fails_at", range(1, 7))
+def test_a_full_disk_or_ctrl_c_leaves_whole_records_and_is_gone_on_with(stores, monkeypatch, capsys, error, fails_at):
+    theirs, ours = stores
+    put(theirs, record(0), record(1), adapter=True)
+    calls = iter(range(1, 100))
+
+    def failing(path, data, once=False):
+        if next(calls) == fails_at:
+            raise error
+        unite_replace(path, data, once)
+
+    unite_replace = unite_module.replace
+    monkeypatch.setattr(unite_module, "replace", failing)
+    assert command(theirs, ours) == (130 if isinstance(error, KeyboardInterrupt) else 2)
+    said = capsys.readouterr().err
+    assert "the same command goes on" in said or "No space left on device" in said and "repeat this" in said
+    whole = {path.stem for path in ours.glob("s/*.json")}
+    assert {path.partition(".")[0] for path in files(ours)} == {f"s/{stem}" for stem in whole}
+    assert command(theirs, ours) == 0
+    assert files(ours) == files(theirs)
+
+
+def test_left_overs_of_a_killed_process_are_replaced(stores):
+    theirs, ours = stores
+    (path,) = put(theirs, record(), adapter=True)
+    for suffix in (".npz", ".adapter"):
+        (ours / "s").mkdir(parents=True, exist_ok=True)
+        left = (ours / "s" / path.name).with_suffix(suffix)
+        left.write_bytes(b"half") if suffix == ".npz" else left.mkdir()
+    assert command(theirs, ours) == 0
+    assert files(ours) == files(theirs)
+
+
+def test_a_run_in_progress_is_left_alone(stores, capsys):
+    theirs, ours = stores
+    put(theirs, record())
+    with Store(ours).claim(record().stem):
+        line = [sys.executable, "-m", "visionpeft.benchmark.unite", str(theirs), "--into", str(ours)]
+        done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 1 and "a process is at this very run" in done.stderr
+    assert command(theirs, ours) == 0
+
+
+def test_what_is_no_store_is_refused_before_anything_is_written(stores, tmp_path, capsys, monkeypatch):
+    theirs, ours = stores
+    (path,) = put(theirs, record())
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "project").mkdir()
+    theirs.rename(tmp_path / "project" / "runs")
+    theirs = tmp_path / "project" / "runs"
+    file = tmp_path / "file"
+    file.write_text("")
+    for other, into, message in (
+        (tmp_path / "nowhere", ours, f"no folder {tmp_path / 'nowhere'}; give FROM="),
+        (file, ours, "no folder"),
+        (tmp_path / "empty", ours, "no records in"),
+        (theirs / "s", ours, f"did you mean {theirs}?"),
+        (tmp_path / "project", ours, f"did you mean {theirs}?"),
+        (theirs, theirs, "is the same store"),
+        (theirs, file, "is no folder"),
+    ):
+        assert command(other, into) == 2
+        assert message in capsys.readouterr().err
+    monkeypatch.setattr(unite_module.os, "access", lambda path, mode: Path(path).name != "s")
+    assert command(theirs, ours) == 2
+    assert "may not be read" in capsys.readouterr().err
+    assert not ours.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_real_signal_leaves_whole_records(stores):
+    theirs, ours = stores
+    put(theirs, *(dataclasses.replace(record(seed), notes={"filler": "x" * 50_000}) for seed in range(60)))
+    line = [sys.executable, "-m", "visionpeft.benchmark.unite", str(theirs), "--into", str(ours)]
+    process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list(ours.glob("s/*.json")):
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert all(read(path).stem == path.stem for path in ours.glob("s/*.json"))
+    assert unite(theirs, ours)["left out"] == 0
+    assert {k: v for k, v in files(ours).items() if ".tmp-" not in k} == files(theirs)
