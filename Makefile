@@ -93,8 +93,8 @@ tune: $(READY) ## choose settings on train800/val200: make tune METHOD=lora TASK
 leaderboard: $(READY) ## page, Markdown and CSV tables from all records
 	@$(call _board)
 
-figures: $(READY) ## what a search chose, as PNG, SVG and CSV: make figures METHOD=glora
-	@$(PY) -m visionpeft.reports.figures "$$VISIONPEFT_RUNS" --method '$(METHOD)' $(if $(SETTING),--setting '$(SETTING)')
+figures: $(READY) ## the leaderboard's charts as PNG, SVG, PDF and CSV; what a search chose: make figures METHOD=glora
+	@$(PY) -m visionpeft.reports.figures "$$VISIONPEFT_RUNS" $(if $(filter file,$(origin METHOD)),,--method '$(METHOD)') $(if $(SETTING),--setting '$(SETTING)')
 
 merge: $(READY) ## unite stores: make merge FROM=<another store> RUNS=<the store it comes to>
 	@$(PY) -m visionpeft.benchmark.unite '$(FROM)' --into "$$VISIONPEFT_RUNS"

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import contrast, literature
+from . import contrast, draw, literature
 from .compare import Difference
 from .contrast import Pair, family
 from .markdown import SELECT, flavours, title
@@ -35,6 +35,7 @@ def contents(tables: Sequence[Table], skipped: Sequence[str]) -> dict[str, Any]:
         "t": [round(t_quantile(df), 6) for df in range(1, 31)],
         "tables": [_table(table, tables, words) for table in tables],
         "published": {board.suite: _board(board) for board in literature.boards([]) if board.suite in suites},
+        "charts": draw.embedded(),
         "citations": {row["method"]: row for row in citations()},
         "skipped": list(skipped),
         "words": words.values,

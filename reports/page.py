@@ -1,7 +1,9 @@
-"""Writes the page: one file that needs no network, `page.html` with the data in it.
+"""Writes the page: one file that needs no network, put together from the parts in `site/` with the data in it.
 
 Labels, errors and paths in records are anybody's text. They reach the page as JSON in which no tag can end or begin,
 and the script makes text nodes of them; a content security policy lets no other script run and nothing be fetched.
+Charts are drawn by vega-embed, which the installed vl-convert brings; their expressions are interpreted, so that the
+policy need not allow eval. Without that package the page has its tables and no charts, and says so.
 """
 
 from __future__ import annotations
@@ -10,23 +12,49 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from .embed import contents
 from .table import Table
 
-TEMPLATE = Path(__file__).with_name("page.html")
-BEGIN, END = "<script>", "</script>"
+FOLDER = Path(__file__).with_name("site")
+STYLES = ("theme", "table", "charts", "dialog")
+SCRIPTS = (
+    *("tools", "numbers", "shown", "table", "cells", "charts", "cost", "against", "means", "statistics", "dialogs"),
+    *("views", "start"),
+)
+EXPORTS = "window.vegaEmbed = vegaEmbed;"
 UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
 """What could end the script element inside a JSON text; all else that HTML or a line might trip over is ASCII."""
 
 
 def text(tables: Sequence[Table], skipped: Sequence[str]) -> str:
     """Return the page."""
-    template = TEMPLATE.read_text(encoding="utf-8")
-    head, _, tail = template.replace("@@SCRIPT@@", digest(template)).partition("@@DATA@@")
-    return head + embedded(contents(tables, skipped)) + tail
+    parts = {"LIBRARY": library(), "SCRIPT": joined(SCRIPTS, "js"), "STYLE": joined(STYLES, "css")}
+    parts["POLICY"] = " ".join(f"'{digest(parts[name])}'" for name in ("LIBRARY", "SCRIPT"))
+    parts["DATA"] = embedded(contents(tables, skipped))
+    first, *others = (FOLDER / "frame.html").read_text(encoding="utf-8").split("@@")
+    for i in range(0, len(others), 2):
+        first += parts[others[i]] + others[i + 1]
+    return first
+
+
+def joined(names: Sequence[str], end: str) -> str:
+    """Return the style or the script: its parts one after the other."""
+    return "\n".join((FOLDER / f"{name}.{end}").read_text(encoding="utf-8") for name in names)
+
+
+@lru_cache(maxsize=1)
+def library() -> str:
+    """Return vega-embed with Vega and Vega-Lite as a script; empty where vl-convert is not installed."""
+    try:
+        import vl_convert
+    except ImportError:
+        return ""
+    module = vl_convert.javascript_bundle(EXPORTS).replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    return f'(() => {{"use strict";{module}}})();'  # its names are its own
 
 
 def embedded(value: Any) -> str:
@@ -34,7 +62,6 @@ def embedded(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(UNSAFE)
 
 
-def digest(template: str) -> str:
-    """Return the policy's name of the page's own script, sha256-...; no other one runs."""
-    script = template[template.rindex(BEGIN) + len(BEGIN) : template.rindex(END)]
+def digest(script: str) -> str:
+    """Return the policy's name of a script of the page's own, sha256-...; no other one runs."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

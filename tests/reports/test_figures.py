@@ -25,8 +25,8 @@ def test_pictures_and_the_rows_behind_them(runs, capsys):
     assert main([str(runs.root), "--method", "glora"]) == 0
     written = {path.name for path in (runs.root / "figures").iterdir()}
     charts = ("choices", "entropies", "sizes", "places")
-    assert written == {f"glora_{chart}.{end}" for chart in charts for end in ("png", "svg", "csv")}
-    assert len(capsys.readouterr().out.split()) == 12
+    assert written == {f"glora_{chart}.{end}" for chart in charts for end in ("png", "svg", "pdf", "csv")}
+    assert len(capsys.readouterr().out.split()) == 16
     with Image.open(runs.root / "figures" / "glora_sizes.png") as image:
         assert min(image.size) > 300
     svg = (runs.root / "figures" / "glora_choices.svg").read_text()
@@ -45,7 +45,7 @@ def test_of_a_choice_of_settings(runs, tmp_path, capsys):
         "1 x glora on vit_pico at 32 px, epochs=5" in capsys.readouterr().err and not (runs.root / "figures").exists()
     )
     assert main([str(runs.root), "--method", "glora", "--setting", "epochs=5", "--out", str(tmp_path / "out")]) == 0
-    assert len(list((tmp_path / "out").iterdir())) == 12
+    assert len(list((tmp_path / "out").iterdir())) == 16
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,19 @@ def test_without_a_search(runs, capsys):
     runs.add()
     assert main([str(runs.root), "--method", "lora"]) == 2
     assert f"no figures of lora from {runs.root}: no record of a search" in capsys.readouterr().err
+
+
+def test_charts_of_the_leaderboard(runs, capsys):
+    for seed in (0, 1):
+        runs.suite({"digits": 0.9, "letters": 0.8, "count": 0.5, "location": 0.3}, label="a", seed=seed)
+        runs.suite({"digits": 0.8, "letters": 0.7, "count": 0.6, "location": 0.2}, label="b", seed=seed)
+    assert main([str(runs.root)]) == 0
+    files = capsys.readouterr().out.split()
+    names = {file.rpartition("/")[2].rpartition(".")[0] for file in files}
+    assert {"mini-differences", "mini-tasks", "mini-groups"} <= names and len(files) == 4 * len(names)
+    with (runs.root / "figures" / "mini-tasks.csv").open(newline="") as file:
+        rows = {(row["method"], row["task"]): float(row["value"]) for row in csv.DictReader(file)}
+    assert abs(rows["b", "digits"]) == pytest.approx(10) or abs(rows["a", "digits"]) == pytest.approx(10)
+    assert (runs.root / "figures" / "mini-tasks.pdf").read_bytes().startswith(b"%PDF")
+    assert main([str(runs.root), "--reference", "c"]) == 2
+    assert "no row 'c' to compare with; there are a, b" in capsys.readouterr().err

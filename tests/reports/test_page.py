@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from visionpeft.reports import page as page_module
 from visionpeft.reports.build import tables
 from visionpeft.reports.embed import citations
-from visionpeft.reports.page import TEMPLATE, text
+from visionpeft.reports.page import FOLDER, SCRIPTS, STYLES, joined, text
 from visionpeft.reports.reading import load, thinned
 from visionpeft.reports.runs import RUN
 
@@ -64,9 +65,9 @@ def test_text_from_records_stays_text(runs) -> None:
     runs.add(None, "digits", label=BREAKOUT, method=method, seed=1, fields=failed)
     (runs.root / "mini" / f"a--lora--s0--{HOSTILE.replace('/', '')}.json").write_text("{")
     reader = read(written(runs))
-    template = read(TEMPLATE.read_text(encoding="utf-8"))
-    assert [tag for tag, _ in reader.tags] == [tag for tag, _ in template.tags]
-    assert len(reader.scripts) == 2
+    frame = read((FOLDER / "frame.html").read_text(encoding="utf-8"))
+    assert [tag for tag, _ in reader.tags] == [tag for tag, _ in frame.tags]
+    assert len(reader.scripts) == 3
     found = json.loads(reader.scripts[0])
     assert {row["label"] for row in found["tables"][0]["rows"]} == {HOSTILE, BREAKOUT}
     broken = next(row for row in found["tables"][0]["rows"] if row["label"] == BREAKOUT)
@@ -75,7 +76,7 @@ def test_text_from_records_stays_text(runs) -> None:
 
 
 def test_the_script_makes_no_html_of_text() -> None:
-    script = read(TEMPLATE.read_text(encoding="utf-8")).scripts[-1]
+    script = joined(SCRIPTS, "js")
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", script)
 
 
@@ -84,11 +85,26 @@ def test_nothing_is_fetched_and_no_other_script_runs(runs) -> None:
     page = written(runs)
     reader = read(page)
     assert not [attrs for _, attrs in reader.tags if {"src", "href"} & attrs.keys()]
-    assert "@import" not in page and "url(" not in page
+    style = joined(STYLES, "css")
+    assert "@import" not in style and "url(" not in style
     (policy,) = [attrs["content"] for tag, attrs in reader.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
-    digest = base64.b64encode(hashlib.sha256(reader.scripts[1].encode()).digest()).decode()
-    assert "default-src 'none'" in policy and f"script-src 'sha256-{digest}'" in policy
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in reader.scripts[1:]]
+    assert "default-src 'none'" in policy
+    assert "script-src " + " ".join(f"'sha256-{digest}'" for digest in digests) + ";" in policy
     assert "unsafe-eval" not in policy and "@@" not in page
+
+
+def test_every_part_is_on_the_page_once() -> None:
+    parts = {path.name for path in FOLDER.iterdir()}
+    assert parts == {"frame.html", *(f"{name}.css" for name in STYLES), *(f"{name}.js" for name in SCRIPTS)}
+    assert all(len(path.read_text().splitlines()) <= 250 for path in FOLDER.iterdir())
+
+
+def test_without_the_library_the_page_has_its_tables(runs, monkeypatch) -> None:
+    runs.suite(ALL)
+    monkeypatch.setattr(page_module, "library", lambda: "")
+    page = written(runs)
+    assert len(page) < 200_000 and "visionpeft[figures]" in page
 
 
 def test_lone_surrogates_do_not_stop_the_page(runs) -> None:
@@ -170,6 +186,6 @@ def test_published_rows_come_with_their_suite_only(runs) -> None:
 
 
 def test_citations_are_of_methods_that_there_are() -> None:
-    known = {path.stem for path in (TEMPLATE.parents[1] / "conf" / "method").glob("*.yaml")}
+    known = {path.stem for path in (FOLDER.parents[1] / "conf" / "method").glob("*.yaml")}
     assert {row["method"] for row in citations()} <= known
     assert all(row["link"].startswith("https://arxiv.org/abs/") for row in citations() if row["link"])

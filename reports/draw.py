@@ -1,0 +1,63 @@
+"""Which charts a table has: what the page embeds, and each chart with its rows, ready to be written to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from . import contrast
+from .charts import cost, curves, differences, means
+from .charts.spec import Rows, Spec, filled
+from .charts.theme import config
+from .table import Table
+
+
+def embedded() -> dict[str, Any]:
+    """Return the specifications without rows, the themes, and the costs: the page fills them with what is shown."""
+    specs = {f"cost {measure.key}": cost.spec(measure) for measure in cost.MEASURES}
+    specs |= {"forest": differences.forest(), "heat": differences.heat(), "groups": means.groups()}
+    specs |= {"shots": means.shots(), "shift": means.shift(), "loss": curves.loss()}
+    return {
+        "specs": specs,
+        "themes": {name: config(name) for name in ("light", "dark")},
+        "costs": [asdict(measure) for measure in cost.MEASURES],
+    }
+
+
+def drawn(table: Table, reference: str = "") -> Iterator[tuple[str, Spec]]:
+    """Yield (name, specification with rows) of every chart that a table has something for."""
+    yield from _costs(table)
+    if len(table.rows) > 1:
+        ref = differences.reference(table, reference)
+        yield from _some(
+            "differences", differences.forest(), differences.forest_rows(table, contrast.pairs(table), ref)
+        )
+        heat = differences.heat_rows(table, ref)
+        yield from _some("tasks", differences.heat(), heat, differences.most(heat))
+    groups, shots = means.group_rows(table), means.shot_rows(table)
+    if len({one["group"] for one in groups}) > 1 and not shots:
+        yield from _some("groups", means.groups(), groups)
+    yield from _some("shots", means.shots(), shots)
+    yield from _some("shift", means.shift(), means.shift_rows(table, contrast.marks(table)))
+
+
+def _costs(table: Table) -> Iterator[tuple[str, Spec]]:
+    key = average(table)
+    for measure in cost.MEASURES if key else ():
+        rows = cost.rows(table, key, measure)
+        if len(rows) > 1:
+            yield from _some(f"cost-{measure.key}", cost.spec(measure), rows, cost.values(rows, measure))
+
+
+def average(table: Table) -> str:
+    """Return the average that stands for a method: of groups, else of tasks, else the only column; else none."""
+    for name in ("mean of groups", "mean of tasks"):
+        if sum(cost.accuracy(row, name) is not None for row in table.rows) > 1:
+            return name
+    return table.columns[0].name if table.columns else ""
+
+
+def _some(name: str, spec: Spec, rows: Rows, values: dict[str, Any] | None = None) -> Iterator[tuple[str, Spec]]:
+    if rows:
+        yield name, filled(spec, rows, values or {})

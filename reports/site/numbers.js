@@ -1,0 +1,85 @@
+/* --------------------------------------------------------------- numbers */
+
+/** Runs of a cell as objects; the lists in the data have the fields of DATA.run_fields. */
+function runsOf(cell) {
+  return (cell?.runs ?? []).map((list) => Object.fromEntries(DATA.run_fields.map((name, i) => [name, list[i]])));
+}
+const finished = (cell) => runsOf(cell).filter((run) => run.status === "ok");
+
+const costCache = new Map();
+/** A row's runs, each once: a run with several test sets stands in several cells. */
+function runsOfRow(row) {
+  if (!costCache.has(row)) {
+    const runs = taskColumns(current()).flatMap((column) => finished(row.cells[column.key]));
+    costCache.set(row, [...new Map(runs.map((run) => [run.file, run])).values()]);
+  }
+  return costCache.get(row);
+}
+
+function meanOf(runs, field) {
+  const values = runs.map((run) => run[field]).filter(isNumber);
+  return values.length ? mean(values) : null;
+}
+
+/** How a row's cost is found and what it reads; names, units and axes are in the data. */
+const COST = {
+  added: [(row) => row.params.added, millions],
+  trainable: [(row) => row.params.trainable, millions],
+  merged_total: [(row) => row.params.merged_total, millions],
+  inference: [(row) => row.inference, (v) => fixed(v, 2) + "\u00d7"],
+  seconds: [(row, runs) => meanOf(runs ?? runsOfRow(row), "seconds"), seconds],
+  memory: [(row, runs) => meanOf(runs ?? runsOfRow(row), "memory"), bytes],
+  rate: [(row, runs) => meanOf(runs ?? runsOfRow(row), "rate"), (v) => fixed(v, 0)],
+};
+const COSTS = DATA.charts.costs.map((cost) => ({ ...cost, kind: "cost", of: COST[cost.key][0], text: COST[cost.key][1] }));
+
+const taskColumns = (table) => table.columns.filter((column) => column.kind === "task");
+const valueOf = (row, column) => (column.kind === "cost" ? column.of(row) : row.cells[column.key]?.value) ?? null;
+const hasValue = (table, column) => table.rows.some((row) => valueOf(row, column) != null);
+
+/** Accuracies by seed of a task's cell; empty if a run failed, as such cells enter no comparison. */
+function bySeed(cell) {
+  if (!cell || cell.why) return new Map();
+  return new Map(finished(cell).map((run) => [run.seed, run.accuracy]));
+}
+
+/** The mean of paired differences and half its 95 % Student's t interval, over the seeds that both cells have.
+ *  Differences that are all alike have none: on a grid of accuracies a few often agree by chance. */
+function paired(cell, reference) {
+  const a = bySeed(cell),
+    b = bySeed(reference);
+  const d = [...a.keys()].filter((seed) => b.has(seed)).map((seed) => a.get(seed) - b.get(seed));
+  if (!d.length) return null;
+  const m = mean(d);
+  const alike = Math.max(...d) - Math.min(...d) < 5e-4; // accuracies are rounded to 1e-4, and one image is more
+  if (d.length < 2 || d.length > DATA.t.length || alike) return { value: m, half: null, n: d.length };
+  const sd = Math.sqrt(d.reduce((sum, x) => sum + (x - m) ** 2, 0) / (d.length - 1));
+  return { value: m, half: (DATA.t[d.length - 2] * sd) / Math.sqrt(d.length), n: d.length };
+}
+
+/** The comparison of rows i and j as the data has it for i < j, seen from i. */
+function pairOf(table, i, j, key) {
+  const [a, b] = i < j ? [i, j] : [j, i],
+    n = table.rows.length;
+  const found = table.pairs[key][(a * (2 * n - a - 1)) / 2 + (b - a - 1)];
+  if (found == null || i < j) return found;
+  return Array.isArray(found) ? [-found[0], ...found.slice(1)] : key === "improvement" ? 1 - found : found;
+}
+
+/** Why an average is blank. */
+function whyBlank(table, row, column) {
+  const cell = row.cells[column.key];
+  if (column.kind === "cost") return "not measured";
+  if (cell?.why) return cell.why;
+  const part = taskColumns(table).filter(
+    (task) => task.counted && (column.kind === "average" || task.group === column.key || task.task === column.task),
+  );
+  const lacking = part
+    .filter((task) => row.cells[task.key]?.value == null || row.cells[task.key]?.why)
+    .map((task) => task.key);
+  const due =
+    column.kind === "group" ? table.group_tasks[column.key] : column.kind === "average" ? table.suite_tasks : 0;
+  const have = unique(part.map((task) => task.task)).length;
+  if (due > have) return `an average needs all ${due} tasks; ${have} of them have runs`;
+  return "an average needs every task; not here: " + lacking.join(", ");
+}
