@@ -13,6 +13,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from . import search_charts, searches
 from .build import sound_tables
@@ -40,11 +41,11 @@ def of_searches(found: Sequence[searches.Search], stem: Path) -> list[Path]:
         "sizes": search_charts.sizes(searches.sizes(found), about),
         "places": search_charts.places(searches.places(found), about),
     }
-    return [
-        file
-        for name, chart in charts.items()
-        for file in export(chart.to_dict(), chart.data.values, stem.with_name(f"{stem.name}_{name}"))
-    ]
+    files = []
+    for name, chart in charts.items():
+        carried: Any = chart.data
+        files += export(chart.to_dict(), carried.values, stem.with_name(f"{stem.name}_{name}"))
+    return files
 
 
 def of_tables(tables: Sequence[Table], out: Path, reference: str = "") -> list[Path]:

@@ -48,7 +48,7 @@ class Page(HTMLParser):
         if tag == "section":
             self._section = values["id"]
             self.hidden |= {self._section} if "hidden" in values else set()
-        elif values.get("aria-roledescription") in ("point", "bar", "rect") and "aria-label" in values:
+        elif values.get("aria-roledescription") in ("point", "bar", "rect mark") and "aria-label" in values:
             self.marks.setdefault(self._section, []).append(values["aria-label"])
         elif tag == "tr":
             self.tables.setdefault(self._section, []).append([])
@@ -82,7 +82,7 @@ def opened(browser: str, runs, tmp_path: Path):
             "--no-sandbox",
             "--disable-gpu",
             "--enable-logging=stderr",
-            "--virtual-time-budget=2000",
+            "--virtual-time-budget=10000",
         ]
         command = [browser, *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", url]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
