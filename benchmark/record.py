@@ -84,7 +84,7 @@ class Record:
             in scores: a diagnostic, read after training.
         notes: whatever the method wanted kept. A search over a model's layers is noted as `search`, whose format
             `reports/searches.py` reads and gives.
-        predictions: {file, sha256} of the per-example test predictions beside the record.
+        predictions: {file, sha256} of the per-example test predictions and labels beside the record.
         provenance: versions, commit, device, host facts, time; never part of the id.
         error: for a failed run, what happened, in one line.
     """

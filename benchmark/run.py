@@ -92,17 +92,17 @@ def execute(
 def scored(
     job: TrainingJob, model: nn.Module, tests: list[Held]
 ) -> tuple[dict[str, float], dict[str, float], dict[str, np.ndarray]]:
-    """Return accuracies, losses and predicted classes; test data is read here alone, and a job never sees it."""
+    """Return accuracies, losses and what is kept of each image; test data is read here alone, and a job never sees it."""
     found = score(model, tests, job.precision)
     scores = dict(found.accuracies)
     for name, other in job.variants.items():  # figures beside the result, never in its place
         scores |= {f"{name}/{test}": value for test, value in score(other, tests, job.precision).accuracies.items()}
     if job.run.recipe.train_on != "train":
-        return scores, {}, found.predicted
+        return scores, {}, found.kept
     scores["val"], loss = job.validate(model)
     if not np.isfinite(loss):
         raise Diverged("the trained model's outputs are not finite")
-    return scores, {"val": loss}, found.predicted
+    return scores, {"val": loss}, found.kept
 
 
 @dataclass(frozen=True)

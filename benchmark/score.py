@@ -24,10 +24,16 @@ class Held:
 
 @dataclass(frozen=True)
 class Scores:
-    """Accuracies in [0, 1] and predicted classes, shape (n,), by column."""
+    """Accuracies in [0, 1], predicted classes and true ones, shape (n,), by column."""
 
     accuracies: dict[str, float]
     predicted: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
+
+    @property
+    def kept(self) -> dict[str, np.ndarray]:
+        """What is kept beside a record: predictions as their columns are called, labels as "labels/<column>"."""
+        return self.predicted | {f"labels/{name}": labels for name, labels in self.labels.items()}
 
 
 def score(model: nn.Module, tests: Iterable[Held], precision: str) -> Scores:
@@ -36,7 +42,7 @@ def score(model: nn.Module, tests: Iterable[Held], precision: str) -> Scores:
     Raises:
         Diverged: the model's outputs are not finite.
     """
-    found = Scores({}, {})
+    found = Scores({}, {}, {})
     for test in tests:
         among = [None if own is None else torch.as_tensor(own) for own in test.columns.values()]
         predicted, loss = predict_among(model, test.batches, precision, among)
@@ -44,6 +50,6 @@ def score(model: nn.Module, tests: Iterable[Held], precision: str) -> Scores:
             raise Diverged("the trained model's outputs are not finite")
         labels = test.batches.labels.cpu().numpy()
         for name, classes in zip(test.columns, predicted, strict=True):
-            found.predicted[name] = classes.numpy()
+            found.predicted[name], found.labels[name] = classes.numpy(), labels
             found.accuracies[name] = float((found.predicted[name] == labels).mean())
     return found

@@ -79,13 +79,15 @@ class Store:
 
 
 def pack(predictions: Mapping[str, np.ndarray]) -> bytes:
-    """Return predicted classes as the bytes of a compressed .npz with one array (uint16) for each column.
+    """Return predicted classes and labels as the bytes of a compressed .npz, an array (uint16) for each column.
 
-    The arrays are called as the columns are, such as "test/sketch", but for that of "test": `predicted`.
+    Predictions are called as the columns are, such as "test/sketch", but for those of "test": `predicted`; labels have
+    "labels/" before the column, but for those of "test": `labels`.
     """
     buffer = io.BytesIO()
     arrays = {name: array.astype(np.uint16) for name, array in predictions.items()}
-    named: dict[str, Any] = {"predicted" if name == "test" else name: array for name, array in arrays.items()}
+    plain = {"test": "predicted", "labels/test": "labels"}
+    named: dict[str, Any] = {plain.get(name, name): array for name, array in arrays.items()}
     np.savez_compressed(buffer, **named)
     return buffer.getvalue()
 

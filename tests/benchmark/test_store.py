@@ -66,7 +66,7 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
 
     rescue = tmp_path / "rescue"
     rescue.mkdir()
-    monkeypatch.setattr(store_module, "_replace", full)
+    monkeypatch.setattr(store_module, "replace", full)
     monkeypatch.setattr(store_module.tempfile, "gettempdir", lambda: str(rescue))
     with pytest.raises(OSError, match="No space left.*nothing is lost: make room, then move"):
         Store(tmp_path / "runs").write(record())

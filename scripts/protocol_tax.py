@@ -1,0 +1,162 @@
+"""The protocol tax: what a change of protocol does to a method's accuracy, beside the spread between methods.
+
+One factor is changed at a time, same method, backbone, images and seeds; every run goes through the harness with the
+oracle diagnostic on, so that the choice of an epoch on the test images is a factor too, told from the same runs.
+
+    OMP_NUM_THREADS=1 python scripts/protocol_tax.py [--methods lora vpt_deep full] [--tasks mini_digits]
+        [--seeds 0 1 2] [--epochs 5] [--img-size 32] [--runs runs/protocol]
+    python scripts/protocol_tax.py ... --report docs/results/protocol_tax.md
+
+An interrupted command goes on where it stopped; --report writes the tables of the records that are there between two
+marks of a page.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ablate_preprocessing import MARKS, interval, made
+from omegaconf import OmegaConf
+
+from visionpeft.benchmark.compose import read_method, read_task
+from visionpeft.benchmark.overrides import preset
+from visionpeft.benchmark.plan import Planned, plan
+from visionpeft.benchmark.queue import drain
+from visionpeft.benchmark.record import Record, read
+from visionpeft.benchmark.spec import Backbone, Options, Recipe, Run, from_mapping
+from visionpeft.reports.rules import epochs, oracle
+
+CANONICAL = "canonical"
+FACTORS: dict[str, dict[str, dict[str, Any]]] = {
+    CANONICAL: {},
+    "ImageNet mean and std": {"backbone": {"normalisation": "imagenet"}},
+    "JPEG 75": {"backbone": {"jpeg": 75}},
+    "tf1_bilinear": {"backbone": {"interpolation": "tf1_bilinear"}},
+    "a third of the rate": {"recipe": {"lr": 1 / 3}},
+    "three times the rate": {"recipe": {"lr": 3.0}},
+}
+"""Fields that differ from the canonical ones; a rate is a factor on the method's own."""
+CHOSEN = "best test epoch instead of the last"
+Scores = dict[tuple[str, str, str, int], float]
+"""By method, factor, task and seed."""
+
+
+def plain(group: str, name: str) -> dict[str, Any]:
+    """Return a preset's values."""
+    values = OmegaConf.to_container(preset(group, name), resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def run(method: str, factor: str, task: str, seed: int, args: argparse.Namespace) -> Run:
+    """Return one run."""
+    written, changed = plain("method", method), FACTORS[factor]
+    recipe = plain("recipe", "vtab") | written["recipe"] | {"epochs": args.epochs, "warmup": args.epochs / 10}
+    recipe["lr"] *= changed.get("recipe", {}).get("lr", 1.0)
+    backbone = plain("backbone", args.backbone) | {"img_size": args.img_size} | changed.get("backbone", {})
+    return Run(
+        method_name=method,
+        method=read_method(written["method"]),
+        task=read_task(preset("task", task)),
+        recipe=from_mapping(Recipe, recipe, "recipe"),
+        backbone=from_mapping(Backbone, backbone, "backbone"),
+        seed=seed,
+        label=method if factor == CANONICAL else f"{method} ({factor})",
+        oracle=True,
+    )
+
+
+def keys(args: argparse.Namespace) -> Iterator[tuple[str, str, str, int]]:
+    """Yield (method, factor, task, seed), whole seeds first, so that an interrupted table has complete ones."""
+    for seed in args.seeds:
+        for method in args.methods:
+            for factor in FACTORS:
+                yield from ((method, factor, task, seed) for task in args.tasks)
+
+
+def accuracies(
+    args: argparse.Namespace, planned: list[Planned]
+) -> tuple[dict[Any, float], dict[Any, float], list[Any]]:
+    """Return accuracies in percent by key, those of the best test epoch, and the records."""
+    honest: Scores = {}
+    best: Scores = {}
+    records = []
+    for key, one in zip(keys(args), planned, strict=True):
+        path = args.runs / one.run.task.suite / f"{one.stem}.json"
+        record: Record | None = read(path) if path.exists() else None
+        if record is None or record.status != "ok":
+            continue
+        records.append(record)
+        honest[key] = 100 * record.scores["test"]
+        if chosen := oracle(epochs(record.curve, "test")):
+            best[key] = 100 * chosen.test
+    return honest, best, records
+
+
+def by_seed(scores: Scores, method: str, factor: str, args: argparse.Namespace) -> dict[int, float]:
+    """Return the mean over tasks for each seed that has all of them."""
+    found = {}
+    for seed in args.seeds:
+        own = [scores[key] for task in args.tasks if (key := (method, factor, task, seed)) in scores]
+        if len(own) == len(args.tasks):
+            found[seed] = float(np.mean(own))
+    return found
+
+
+def change(new: dict[int, float], old: dict[int, float]) -> str:
+    """Return the mean paired difference with its interval over seeds."""
+    values = np.array([new[seed] - old[seed] for seed in sorted(new.keys() & old.keys())])
+    return f"{values.mean():+.1f}{interval(values)} <sub>n={len(values)}</sub>" if len(values) else ""
+
+
+def report(args: argparse.Namespace, planned: list[Planned]) -> str:
+    """Return the table: a column per method, a line per factor, and what stands between the methods."""
+    honest, best, records = accuracies(args, planned)
+    if not records:
+        raise SystemExit(f"no records in {args.runs}; run the command without --report first")
+    base = {method: by_seed(honest, method, CANONICAL, args) for method in args.methods}
+    rows = [[CANONICAL]]
+    for method in args.methods:
+        values = np.array(list(base[method].values()))
+        rows[0].append(f"{values.mean():.1f}{interval(values)} <sub>n={len(values)}</sub>" if len(values) else "")
+    for factor in list(FACTORS)[1:]:
+        rows.append([factor, *(change(by_seed(honest, m, factor, args), base[m]) for m in args.methods)])
+    rows.append([CHOSEN, *(change(by_seed(best, m, CANONICAL, args), base[m]) for m in args.methods)])
+    means = [np.mean(list(values.values())) for values in base.values() if values]
+    lines = [f"{made(records)} Tasks: {', '.join(args.tasks)}; {args.epochs} epochs, {args.img_size} px.\n"]
+    lines += [f"| | {' | '.join(args.methods)} |", f"|---|{'---:|' * len(args.methods)}"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    lines.append(f"\nSpread between the methods' canonical means: {max(means) - min(means):.1f} points.")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Work through the runs that have no record, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", default=["lora", "vpt_deep", "full"])
+    parser.add_argument("--tasks", nargs="+", default=["mini_digits"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--backbone", default="vit_pico")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--img-size", type=int, default=32)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--runs", type=Path, default=Path("runs/protocol"))
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "visionpeft")
+    parser.add_argument("--report", type=Path, help="page to put the table into; nothing is run")
+    args = parser.parse_args()
+    options = Options(data=args.data, source=None, runs=args.runs, cache=args.cache)
+    planned = plan([run(*key, args) for key in keys(args)], options)
+    if args.report:
+        text = args.report.read_text()
+        before, after = text.partition(MARKS[0])[0], text.partition(MARKS[1])[2]
+        args.report.write_text(f"{before}{MARKS[0]}\n\n{report(args, planned)}\n\n{MARKS[1]}{after}")
+    else:
+        raise SystemExit(1 if drain(planned, options) else 0)
+
+
+if __name__ == "__main__":
+    main()
