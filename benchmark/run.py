@@ -92,7 +92,7 @@ def execute(
 def scored(
     job: TrainingJob, model: nn.Module, tests: list[Held]
 ) -> tuple[dict[str, float], dict[str, float], dict[str, np.ndarray]]:
-    """Return accuracies, losses and what is kept of each image; test data is read here alone, and a job never sees it."""
+    """Return accuracies, losses, and what is kept by image; test data is read here alone, and a job never sees it."""
     found = score(model, tests, job.precision)
     scores = dict(found.accuracies)
     for name, other in job.variants.items():  # figures beside the result, never in its place
