@@ -97,7 +97,7 @@ figures: $(READY) ## the leaderboard's charts as PNG, SVG, PDF and CSV; what a s
 	@$(PY) -m visionpeft.reports.figures "$$VISIONPEFT_RUNS" $(if $(filter file,$(origin METHOD)),,--method '$(METHOD)') $(if $(SETTING),--setting '$(SETTING)')
 
 merge: $(READY) ## unite stores: make merge FROM=<another store> RUNS=<the store it comes to>
-	@$(PY) -m visionpeft.benchmark.unite '$(FROM)' --into "$$VISIONPEFT_RUNS"
+	@$(if $(FROM),,$(error make merge needs FROM=<another store>))$(PY) -m visionpeft.benchmark.unite '$(FROM)' --into "$$VISIONPEFT_RUNS"
 
 test: $(READY) ## all tests
 	$(PY) -m pytest -q -n 2
