@@ -77,9 +77,10 @@ class Controls:
         return Run(name, method, self.tasks[key[0]], recipe, self.backbone, key[1], name)
 
     def execute(self, runs: Iterable[Run]) -> list[Record | None]:
-        """Do what has not been done and return the records; None where a run failed."""
+        """Do what has not been done and return the records; None where a run failed, or with --made is still to do."""
         planned = plan(list(runs), self.options)
-        drain(planned, self.options)
+        if not self.args.made:
+            drain(planned, self.options)
         store = Store(self.args.runs)
         found = [store.root / p.run.task.suite / f"{p.stem}.json" for p in planned]
         return [read(path) if path.exists() else None for path in found]
@@ -102,7 +103,7 @@ class Controls:
         done = {row: self._done(runs) for row, runs in first.items() if self.wanted(row)}
         for row, runs in self._from_winners(done[SEARCH]).items():
             done[row] = self._done(runs)
-        return done
+        return {row: records for row, records in done.items() if records or row == SEARCH}
 
     def _done(self, runs: dict[Key, Run]) -> dict[Key, Record]:
         records = self.execute(runs.values())
@@ -163,7 +164,8 @@ class Controls:
             drawn = [i for i, generation in enumerate(history["generation"]) if generation == 0][: self.args.subnets]
             alone = self.execute(self._subnet(history["config"][i].split("-"), key) for i in drawn)
             pairs = [(history["accuracy"][i], r.scores["test"]) for i, r in zip(drawn, alone, strict=True) if r]
-            found[task] = (kendall(pairs), len(pairs))
+            if pairs:
+                found[task] = (kendall(pairs), len(pairs))
         return found
 
 
@@ -191,6 +193,7 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=20)
     parser.add_argument("--population", type=int, default=50)
     parser.add_argument("--rows", nargs="+", metavar="PART", help="only rows in whose names one of these occurs")
+    parser.add_argument("--made", action="store_true", help="run nothing: the page of the records that are there")
     parser.add_argument("--subnets", type=int, default=30)
     parser.add_argument("--options", action="store_true", help="also compare other ways to make the supernet")
     parser.add_argument("--device", default="auto")

@@ -83,12 +83,18 @@ def report(args: argparse.Namespace, search: GLoRA, rows: Rows, taus: dict[str, 
         schedule,
         f"{seen.provenance['device']}, {precision}, torch {versions['torch']}.",
         "\n".join(table(rows, keys)),
-        "## Does the supernet rank subnets?",
-        "Kendall's tau-b between the accuracy of random subnets on val with inherited weights and their test accuracy "
-        f"trained alone, seed {args.seeds[0]}.",
-        "\n".join(
-            ["| task | tau | subnets |", "|---|--:|--:|"] + [f"| {k} | {t:.2f} | {n} |" for k, (t, n) in taus.items()]
-        ),
+        *(correlation(args, taus) if taus else ()),
         f"    {shlex.join(['python', 'scripts/glora_controls.py', *sys.argv[1:]])}",
     ]
     return "\n\n".join(text) + "\n"
+
+
+def correlation(args: argparse.Namespace, taus: dict[str, tuple[float, int]]) -> list[str]:
+    """Return the section on whether the supernet ranks subnets."""
+    lines = ["| task | tau | subnets |", "|---|--:|--:|"] + [f"| {k} | {t:.2f} | {n} |" for k, (t, n) in taus.items()]
+    return [
+        "## Does the supernet rank subnets?",
+        "Kendall's tau-b between the accuracy of random subnets on val with inherited weights and their test accuracy "
+        f"trained alone, seed {args.seeds[0]}.",
+        "\n".join(lines),
+    ]

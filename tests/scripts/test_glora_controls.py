@@ -67,6 +67,7 @@ def test_what_is_run(scripts, tmp_path):
         "subnets": 3,
         "options": True,
         "rows": None,
+        "made": True,
     }
     args |= {"device": "cpu", "data": None, "cache": tmp_path, "runs": tmp_path, "out": tmp_path / "page.md"}
     controls = scripts[0].Controls(Namespace(**args))
@@ -90,3 +91,4 @@ def test_what_is_run(scripts, tmp_path):
     controls.args.rows = ["LoRA", "without A"]
     assert len(controls._from_winners({("mini_digits", 0): winner})) == 3
     assert controls.wanted(scripts[1].SEARCH) and not controls.wanted("all supports, no search")
+    assert controls.rows() == {scripts[1].SEARCH: {}} and controls.correlations({}) == {}
