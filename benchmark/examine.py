@@ -76,7 +76,7 @@ def examine(task: Task, source: Source, root: Path | None, listener: Listener) -
     called = "" if source.official else described(task, source, splits)["flavour"]
     for name, split in splits.items():
         images, _ = images_digest(split)
-        verdict = confirm(task, name, split, images)
+        verdict = confirm(task, name, split, images, source.sample)
         state = called or verdict.state
         why = f"{task.suite}_{task.name}, {name}: the {verdict}" if state == "contradicts" else ""
         found = Digests.of(split, images)

@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from visionpeft.data.digests import pinned
 from visionpeft.data.download import left
 from visionpeft.data.obtain import Delivery, obtain
 from visionpeft.data.task import DataError, Source, Task, find
@@ -45,6 +46,8 @@ def data(argv: list[str]) -> int:
 
     Exit code: 0, 1 if data is missing or contradicts what is known, 2 if the command was refused.
     """
+    if not argv:
+        return known()
     asked = _read(argv)
     orders = _orders(asked)
     consent = _consent(asked, [one for one in orders.values() if one.outstanding])
@@ -61,6 +64,17 @@ def data(argv: list[str]) -> int:
     for problem in problems:
         complain(problem)
     return 2 if not consent else 1 if problems else 0
+
+
+def known() -> int:
+    """Show what is known of VTAB's splits, before any file is there."""
+    lines = [
+        [task, split, d.size, d.examples[:12] or "-", d.images[:12] or "-", d.status]
+        for (task, split), d in pinned().items()
+    ]
+    table(["task", "split", "size", "examples", "images", "status"], lines)
+    remark(f"to get and check data: {HELP}")
+    return 0
 
 
 def _read(argv: list[str]) -> Asked:

@@ -92,7 +92,7 @@ class Verdict:
         return f"{digest} is {self.found[cut]}, expected {self.expected[cut]}"
 
 
-def confirm(task: Task, name: str, split: Split, images: str = "") -> Verdict:
+def confirm(task: Task, name: str, split: Split, images: str = "", sample: int = 0) -> Verdict:
     """Compare a split with what is known of it.
 
     Args:
@@ -100,8 +100,10 @@ def confirm(task: Task, name: str, split: Split, images: str = "") -> Verdict:
         name: "train", "val", "trainval" or "test".
         split: its examples.
         images: the digest of its encoded images; blank before they are read, when they count as agreeing.
+        sample: which training set it is a part of, where a source has several; 0: VTAB's own.
     """
-    known = pinned().get((task.name, name)) if task.suite == SUITE else None
+    line = f"{name}/{sample}" if sample and name != "test" else name
+    known = pinned().get((task.name, line)) if task.suite == SUITE else None
     if known is None:
         return Verdict("unknown")
     found = Digests.of(split, images)
@@ -121,9 +123,9 @@ def insist(task: Task, source: Source, name: str, split: Split, images: str = ""
     Raises:
         DataError: it contradicts what is known; the message has the expected and the found digest.
     """
-    if not source.official or (source.sample and name != "test"):  # other training sets than VTAB's are not known
+    if not source.official:
         return "unknown"
-    verdict = confirm(task, name, split, images)
+    verdict = confirm(task, name, split, images, source.sample)
     if verdict.state == "contradicts":
         raise DataError(
             f"{task.suite} task {task.name}, split {name} from source {source.name}: the {verdict}; "

@@ -6,7 +6,8 @@ DATA holds one folder per data set, as for `source=original`; those that are abs
 data sets whose keys follow from a rule (CIFAR-100, SVHN, PatchCamelyon, CLEVR, dSprites, smallNORB) need no files for
 the digests of their keys. Labels need the lists, images all images of a split: Oxford Flowers with nothing but the
 images of train and validation in `jpg/` yields the digests of these and leaves that of test as it was. A digest that
-differs from the one in the table is an error: either the files are others, or the table is wrong.
+differs from the one in the table is an error: either the files are others, or the table is wrong. Of replicates, split
+k of "train/k", there are lines where their files were once at hand.
 """
 
 from __future__ import annotations
@@ -43,9 +44,13 @@ def main() -> None:
         task = read_task(preset("task", name))
         dataset = next((source.dataset for source in task.sources if isinstance(source, Original)), None)
         found = digests(dataset, args.data) if dataset else {}
-        for split in SPLITS:
-            size = sum(task.sizes[part] for part in (("train", "val") if split == "trainval" else (split,)))
-            line = merged(f"{name} {split}", known.get((task.name, split)), found.get(split, Digests(str(size))))
+        again = replicates(dataset, args.data) if dataset else {}
+        pinned_before = [split for of, split in known if of == task.name and "/" in split]
+        for split in dict.fromkeys((*SPLITS, *again, *pinned_before)):
+            kind = split.partition("/")[0]
+            size = sum(task.sizes[part] for part in (("train", "val") if kind == "trainval" else (kind,)))
+            computed = (found | again).get(split, Digests(str(size)))
+            line = merged(f"{name} {split}", known.get((task.name, split)), computed)
             rows.append({"task": task.name, "split": split, **dataclasses.asdict(line), "status": line.status})
             print(f"{task.name:16} {split:8} {line.size:>6}  {line.status}")
     with args.out.open("w", newline="", encoding="utf-8") as file:
@@ -54,9 +59,11 @@ def main() -> None:
         writer.writerows(rows)
 
 
-def digests(dataset: DataSet, root: Path) -> dict[str, Digests]:
-    """Return the digests of all splits of a data set, as far as its files tell."""
-    parts = {name: part(dataset, root, name) for name in ("train", "val", "test")}
+def digests(
+    dataset: DataSet, root: Path, replicate: int = 0, names: tuple[str, ...] = ("train", "val", "test")
+) -> dict[str, Digests]:
+    """Return the digests of splits of a data set, as far as its files tell."""
+    parts = {name: part(dataset, root, name, replicate) for name in names}
     if any(split is None for split, _ in parts.values()):
         return {}
     found = {name: read(split, labelled) for name, (split, labelled) in parts.items() if split}
@@ -65,9 +72,18 @@ def digests(dataset: DataSet, root: Path) -> dict[str, Digests]:
     return found | {"trainval": read(joined(train, val), labelled)}
 
 
-def part(dataset: DataSet, root: Path, name: str) -> tuple[Split | None, bool]:
+def replicates(dataset: DataSet, root: Path) -> dict[str, Digests]:
+    """Return the digests of the other training sets, of those whose labels and images are there."""
+    found = {}
+    for k in range(1, dataset.replicates + 1 if any((root / name).is_dir() for name in dataset.names) else 1):
+        of_one = digests(dataset, root, k, ("train", "val"))
+        found |= {f"{name}/{k}": one for name, one in of_one.items() if one.status == "confirmed"}
+    return found
+
+
+def part(dataset: DataSet, root: Path, name: str, replicate: int = 0) -> tuple[Split | None, bool]:
     """Return a split and whether its labels are known; None if not even its keys are."""
-    split, start, stop = dataset.part(name)
+    split, start, stop = dataset.part(name, replicate)
     for folder in (root / name for name in dataset.names if (root / name).is_dir()):
         try:
             return pick(dataset.examples(folder, split), split, start, stop, dataset.counts[split]), True

@@ -240,3 +240,12 @@ def test_eurosat_as_its_owners_publish_it(shared, folders, capsys):
         "test 5400 3975c9c4b0ce e27f7a30d4e3 f64df7d900bb faae749ba040 confirmed",
     ]
     assert sorted(path.name for path in (root / "eurosat").iterdir()) == before
+
+
+def test_without_words_it_shows_what_is_known(capsys):
+    assert main(["data"]) == 0
+    said = capsys.readouterr()
+    lines = {tuple(words[:2]): words[2:] for words in map(str.split, said.out.splitlines())}
+    assert len(lines) == 122 and lines["eurosat", "trainval/15"][-1] == "confirmed"
+    assert lines["svhn", "test"] == ["26032", "-", "-", "not", "yet", "confirmed:", "labels", "images"]
+    assert "task=vtab_eurosat" in said.err

@@ -12,6 +12,7 @@ import pytest
 from visionpeft.data import digests
 from visionpeft.data.decode import Preprocessing
 from visionpeft.data.digests import Digests, confirm, insist, pinned
+from visionpeft.data.every import images_digest
 from visionpeft.data.folder import ListFolder
 from visionpeft.data.official import pick
 from visionpeft.data.order import official_order
@@ -165,7 +166,11 @@ def test_examples_without_names_are_known_by_labels_and_images(split, table):
 
 def test_the_table_has_all_splits_of_all_tasks():
     found = pinned()
-    assert set(found) == {(task, split) for task in SIZES for split in ("train", "val", "trainval", "test")}
+    own = {(task, split) for task in SIZES for split in ("train", "val", "trainval", "test")}
+    replicates = {("eurosat", f"{split}/{k}") for split in ("train", "val", "trainval") for k in range(1, 16)}
+    assert set(found) == own | replicates
+    assert all(found[line].status == "confirmed" for line in replicates)
+    assert len({found[line].images for line in replicates}) == 45  # no two of them are the same images
     for task, test in SIZES.items():
         assert [found[task, split].size for split in ("train", "val", "trainval")] == ["800", "200", "1000"]
         assert found[task, "test"].size == str(test)
@@ -199,6 +204,15 @@ def test_real_eurosat_is_confirmed(shared, tmp_path):
         images = pixels(split, Preprocessing(8), tmp_path).digest
         assert insist(task, SOURCE, name, split, images) == "confirmed"
     assert insist(task, SOURCE, "test", SOURCE.split(shared / "originals", "test")) == "confirmed"
+
+
+def test_a_real_replicate_is_confirmed_and_another_one_refused(shared, monkeypatch):
+    task, third = Task("eurosat", "vtab", "specialized", 10), Original(EuroSAT(), 3)
+    split = load(task, third, shared / "originals", "trainval")
+    images = images_digest(split)[0]
+    assert insist(task, third, "trainval", split, images) == "confirmed"
+    with pytest.raises(DataError, match="split trainval from source original: the digest of the keys is"):
+        insist(task, Original(EuroSAT(), 4), "trainval", split, images)
 
 
 def test_real_flowers_are_confirmed_as_far_as_they_are_known(shared, tmp_path):

@@ -28,7 +28,7 @@ def test_without_files_the_table_stays_as_it_is(script, monkeypatch, tmp_path, c
     (tmp_path / "data").mkdir()
     run(script, monkeypatch, tmp_path / "data", "--out", tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_text() == TABLE.read_text()
-    assert capsys.readouterr().out.count("confirmed") == 76
+    assert capsys.readouterr().out.count("confirmed") == 121
 
 
 def test_what_is_known_and_what_is_found_are_put_together(script):
