@@ -18,6 +18,8 @@ SAVE   ?=
 ORACLE ?=
 WANDB  ?=
 SETTING ?=
+FORMAT ?= md
+STANDALONE ?=
 FROM   ?=
 KNOWN  := METHOD SEEDS TASKS TASK TRIALS TUNED SHOTS PYTHON DATA RUNS DRY RETRY SAVE ORACLE WANDB SETTING FROM
 
@@ -92,6 +94,9 @@ tune: $(READY) ## choose settings on train800/val200: make tune METHOD=lora TASK
 
 leaderboard: $(READY) ## page, Markdown and CSV tables from all records
 	@$(call _board)
+
+table: $(READY) ## the tables on standard output: make -s table FORMAT=latex|md|csv SUITE=vtab STANDALONE=1 > t.tex
+	@$(PY) -m visionpeft.reports.show "$$VISIONPEFT_RUNS" --format '$(FORMAT)' $(if $(SUITE),--suite '$(SUITE)') $(if $(call _on,$(STANDALONE)),--standalone)
 
 figures: $(READY) ## the leaderboard's charts as PNG, SVG, PDF and CSV; what a search chose: make figures METHOD=glora
 	@$(PY) -m visionpeft.reports.figures "$$VISIONPEFT_RUNS" $(if $(filter file,$(origin METHOD)),,--method '$(METHOD)') $(if $(SETTING),--setting '$(SETTING)')

@@ -25,6 +25,8 @@ LEGEND = """\
 - *inference*: FLOPs of an image after merging (as it is, where the method does not merge) over the plain backbone's.
 - † a run failed, so the cell's mean is over the others and enters no average; ‡ the test set is incomplete."""
 
+NO_RESULT = "Diagnostic, no result: the same runs under other selection rules"
+DIAGNOSED = ["method", "over", "seeds", "honest", "rule", "would say", "added"]
 DIAGNOSTIC = """\
 For runs made with `oracle=true`, test accuracy after every epoch was read when training had ended. *added*: what
 choosing the epoch so would have added to the honest number, with its 95 % interval over seeds."""
@@ -41,26 +43,31 @@ def page(tables: Sequence[Table], skipped: Sequence[str]) -> str:
 def section(table: Table) -> str:
     """Return one table with its header and legend."""
     drawn = [f"### {s.title}\n\n{grid(s)}" if s.title else grid(s) for s in sheets(table)]
-    below = ["\n".join(f"- {mark}" for mark in found)] if (found := marks(table)) else []
+    below = ["\n".join(f"- {mark.translate(ESCAPED)}" for mark in found)] if (found := marks(table)) else []
     told = [text] if (text := diagnostic(table)) else []
     return "\n\n".join([f"## {title(table)}", header(table), *drawn, *below, *told, details(table.columns)])
 
 
 def diagnostic(table: Table) -> str:
     """Return what other selection rules would have said of the same runs; empty where no record can tell."""
+    found = diagnosed(table)
+    lines = [DIAGNOSED, ["---"] * 2 + ["---:"] * 5, *([line[0].translate(ESCAPED), *line[1:]] for line in found)]
+    grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"### {NO_RESULT}\n\n{DIAGNOSTIC}\n\n{grid}" if found else ""
+
+
+def diagnosed(table: Table) -> list[list[str]]:
+    """Return the diagnostic's lines as plain text, one per method and rule, per column where a method has but one."""
     found = inflation.values(table)
     several = {line["method"] for line in found if line["over"] == inflation.OVERALL}
-    lines = [["method", "over", "seeds", "honest", "rule", "would say", "added"], ["---"] * 2 + ["---:"] * 5]
+    lines = []
     for line in found:
         if line["over"] == inflation.OVERALL or line["method"] not in several:
             over = f"mean of {line['tasks']} tasks" if line["over"] == inflation.OVERALL else line["over"]
             half = "" if line["half_width"] is None else f" ± {line['half_width']:.2f}"
             said = [line["rule_says"], f"{line['chosen']:.2f}", f"{line['added']:+.2f}{half}"]
-            lines.append([line["method"].translate(ESCAPED), over, str(line["seeds"]), f"{line['honest']:.2f}", *said])
-    grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"### Diagnostic, no result: the same runs under other selection rules\n\n{DIAGNOSTIC}\n\n{grid}" * bool(
-        found
-    )
+            lines.append([line["method"], over, str(line["seeds"]), f"{line['honest']:.2f}", *said])
+    return lines
 
 
 def title(table: Table) -> str:
@@ -116,7 +123,7 @@ def _drawn(item: Item) -> str:
 
 
 def marks(table: Table) -> list[str]:
-    """Return what must be known of single cells: blank, other seeds, own classes, cut test sets, failures."""
+    """Return what must be known of cells, as plain text: blank, other seeds, own classes, cut test sets, failures."""
     return [
         *_blank(table),
         *_absent(table),
@@ -155,7 +162,7 @@ def _absent(table: Table) -> list[str]:
     blank: dict[tuple[str, str], list[str]] = {}
     for row in table.rows:
         for name, why in row.absent.items():
-            blank.setdefault((why.translate(ESCAPED), row.label.translate(ESCAPED)), []).append(name)
+            blank.setdefault((why, row.label), []).append(name)
     rows: dict[tuple[str, str], list[str]] = {}
     for (why, label), names in blank.items():
         rows.setdefault((", ".join(names), why), []).append(label)
@@ -179,7 +186,7 @@ def _in_domain(columns: Iterable[Column]) -> list[str]:
 
 
 def _rows(rows: Iterable[Row]) -> str:
-    return ", ".join(row.label.translate(ESCAPED) for row in rows)
+    return ", ".join(row.label for row in rows)
 
 
 def _cut(columns: Iterable[Column]) -> list[str]:
@@ -201,7 +208,7 @@ def _shared(columns: Iterable[Column]) -> list[str]:
 def _failed(table: Table) -> list[str]:
     what = {"oom": "out of memory", "diverged": "diverged"}
     return [
-        f"† {row.label}, {task}, seed {one.seed}: {what[one.record.status]}{_reason(one)}".translate(ESCAPED)
+        f"† {row.label}, {task}, seed {one.seed}: {what[one.record.status]}{_reason(one)}"
         for row, task, one in table.failures
     ]
 

@@ -22,11 +22,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Strip:
-    """A column to draw; `over` is a second header above it, where a group begins."""
+    """A column to draw; `over` is a second header above it, where a group begins, and above `across` columns in all."""
 
     header: str
     items: tuple[Item, ...]
     over: str = ""
+    across: int = 1
 
 
 @dataclass(frozen=True)
@@ -172,4 +173,4 @@ def named(strips: list[Strip], header: str) -> list[Strip]:
 
 
 def _headed(group: str, strips: list[Strip]) -> list[Strip]:
-    return [replace(strips[0], over=group), *strips[1:]]
+    return [replace(strips[0], over=group, across=len(strips)), *strips[1:]]
