@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from .aggregate import NORMAL
 from .table import Cell, Column, Table
@@ -56,6 +57,13 @@ def reasons(run: Mapping[str, object], column: Column) -> list[str]:
     return found + ([preset["lacks"]] if preset["lacks"] else [])
 
 
+def own_settings(label: str, run: Mapping[str, Any]) -> list[str]:
+    """Return what a row's name says beyond its preset: settings of the command line, which are not the repository's."""
+    beyond = label.removeprefix(run["method"]["name"]).strip(" ()").removeprefix(f"preset={run['preset']['name']}")
+    said = beyond.removeprefix(" on another backbone").strip(", ")
+    return [f"settings of its own: {said}"] if said else []
+
+
 def lines(table: Table, figures: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """Yield a sentence for each cell of a table under a preset that has a published figure."""
     columns = {column.name: column for column in table.columns}
@@ -75,5 +83,6 @@ def _line(cell: Cell, column: Column, figures: Sequence[Mapping[str, str]]) -> s
         return None
     published, images = float(found[0][column.name]), column.splits["test"]["size"]
     within = band(published, images, cell.mean.half_width)
-    said = verdict(cell.mean.value, published, within, reasons(run, column))
+    own = own_settings(cell.done[0].record.label, run)
+    said = verdict(cell.mean.value, published, within, [*own, *reasons(run, column)])
     return f"{cell.mean.value:.1f} beside {published:.1f} ± {within:.1f} ({name}): {said}"

@@ -5,7 +5,7 @@ import pytest
 from visionpeft.reports.build import tables
 from visionpeft.reports.literature import figures, texts
 from visionpeft.reports.reading import load
-from visionpeft.reports.verdict import ROWS, band, lines, verdict
+from visionpeft.reports.verdict import ROWS, band, lines, own_settings, verdict
 
 PRESET = {
     "name": "vpt",
@@ -65,3 +65,15 @@ def test_a_row_beside_its_published_one(runs, accuracy, word):
 def test_what_cannot_be_compared_says_why(runs, preset, why):
     (line,), _ = said(runs, **preset)
     assert line.endswith(f"(VPT-Deep): not comparable: {why}")
+
+
+@pytest.mark.parametrize(
+    ("label", "found"),
+    [
+        ("vpt_deep (preset=vpt)", []),
+        ("vpt_deep (preset=vpt on another backbone)", []),
+        ("vpt_deep (preset=vpt, recipe.epochs=3)", ["settings of its own: recipe.epochs=3"]),
+    ],
+)
+def test_settings_of_the_command_line_are_not_the_repositorys(label, found):
+    assert own_settings(label, {"method": {"name": "vpt_deep"}, "preset": {"name": "vpt"}}) == found
