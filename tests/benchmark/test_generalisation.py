@@ -79,9 +79,11 @@ def test_every_test_set_in_one_run(command, folders, capsys):
     assert record.images["test/cut"] == record.images["test/cut_3"] != record.images["test/drawn"]
     (path,) = record_files(folders / "runs")
     with np.load(path.with_suffix(".npz")) as stored:
-        assert {name: len(stored[name]) for name in stored} == dict.fromkeys(record.scores, 15)
+        kept = [*record.scores, *(f"labels/{name}" for name in record.scores)]
+        assert {name: len(stored[name]) for name in stored} == dict.fromkeys(kept, 15)
         labels = np.repeat([0, 1, 2], 5)
-        assert record.scores == {name: (stored[name] == labels).mean() for name in stored}
+        assert all((stored[f"labels/{name}"] == labels).all() for name in record.scores)
+        assert record.scores == {name: (stored[name] == labels).mean() for name in record.scores}
     why = "original: no folder toys/lost in the data folder"
     assert record.absent == {"test/lost": why, "test/lost_2": why}
     assert record.run["task"]["seen"] == ["pico"]
