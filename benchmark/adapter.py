@@ -22,7 +22,8 @@ from visionpeft.methods.surgery import merge
 from .backbone import build, outline, resolve, weights_sha256
 from .compose import read_method
 from .cost import stored
-from .spec import Backbone, Run, from_mapping
+from .mapping import from_mapping
+from .spec import Backbone, Run
 
 TENSORS, VALUES = "adapter.safetensors", "adapter.yaml"
 

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import importlib.resources
 import importlib.util
-import math
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -21,9 +20,10 @@ from visionpeft.data.augment import Augmentation, View
 from visionpeft.data.decode import Preprocessing
 from visionpeft.methods.surgery import heads
 
-from .spec import Backbone, nearest
+from .head import HEADS
+from .mapping import nearest
+from .spec import Backbone
 
-HEAD_STD = 0.02
 NORMALISATIONS = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
@@ -199,28 +199,6 @@ def build(
         assert isinstance(head, nn.Linear)
         HEADS[head_init](head, generator)
     return model
-
-
-def _trunc_normal(head: nn.Linear, generator: torch.Generator) -> None:
-    nn.init.trunc_normal_(head.weight, std=HEAD_STD, generator=generator)
-    nn.init.zeros_(head.bias)
-
-
-def _linear(head: nn.Linear, generator: torch.Generator) -> None:
-    """Draw as nn.Linear does: weight and bias uniform within one over the root of the inputs."""
-    bound = 1 / math.sqrt(head.in_features)
-    nn.init.uniform_(head.weight, -bound, bound, generator=generator)
-    nn.init.uniform_(head.bias, -bound, bound, generator=generator)
-
-
-def _kaiming(head: nn.Linear, generator: torch.Generator) -> None:
-    """Draw as VPT does: every class starts at a probability of about .01."""
-    nn.init.kaiming_normal_(head.weight, a=0, mode="fan_out", generator=generator)
-    nn.init.constant_(head.bias, -math.log(99))
-
-
-HEADS = {"trunc_normal": _trunc_normal, "linear": _linear, "kaiming": _kaiming}
-"""How a new head is drawn, by name."""
 
 
 def _create(backbone: Backbone, num_classes: int, drop_path: float, **pretrained: Any) -> nn.Module:

@@ -16,10 +16,11 @@ from visionpeft.data.official import DataSet
 from visionpeft.data.task import Source, Target, Task
 from visionpeft.methods.base import Method
 
+from .mapping import from_mapping
 from .overrides import preset
 from .published import Published, published
 from .space import Space, read_space
-from .spec import Backbone, Options, Recipe, Run, from_mapping
+from .spec import Backbone, Options, Recipe, Run
 from .tuned import Tuning, with_chosen
 
 

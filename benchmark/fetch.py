@@ -19,9 +19,9 @@ from visionpeft.data.unfinished import free, readable
 
 from .compose import read_task
 from .examine import COLUMNS, Finding, examine, write
+from .mapping import nearest
 from .overrides import choices, preset
 from .screen import complain, remark, table
-from .spec import nearest
 from .transfers import Transfers
 
 SETTINGS = ("task", "suite", "data", "source", "terms")

@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from .spec import nearest
+from .mapping import nearest
 
 GROUPS = ("method", "task", "recipe", "backbone", "preset")
 CONF = Path(str(files("visionpeft.conf")))

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
+from .mapping import from_mapping, nearest
 from .overrides import choices, preset
-from .spec import Preset, from_mapping, nearest
+from .spec import Preset
 
 
 class Published(NamedTuple):

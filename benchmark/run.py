@@ -19,6 +19,7 @@ from visionpeft.data.pixels import pixels
 from visionpeft.data.target import held_out
 from visionpeft.data.task import DataError, Split, find, load
 from visionpeft.data.unfinished import Listener
+from visionpeft.methods.base import Method
 
 from .adapter import save
 from .backbone import outline, preprocessing, resolve
@@ -63,7 +64,7 @@ def execute(
         with meter():
             settled, model = run.method.train(job)
         scores, losses, predicted = scored(job, model, opened.tests)
-        seen = observed(job, model, meter)
+        seen = observed(job, model, meter) | {"scores": scores, "losses": losses}
     except (*OutOfMemory, Diverged, RuntimeError) as error:
         record = failure(planned, job, error)
         store.write(record)
@@ -71,22 +72,27 @@ def execute(
     if run.oracle:
         seen["curve"] = finite(watched(job, model, opened.tests))
     seen["cost"]["seconds_total"] = time.perf_counter() - start
-    record = Record(
-        **planned.asked,
-        status="ok",
-        settled={} if settled == run.method else dataclasses.asdict(settled),
-        images=opened.images,
-        shared=opened.shared,
-        scores=scores,
-        losses=losses,
-        **seen,
-        predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(predicted))} if predicted else {},
-    )
+    record = success(planned, opened, settled, predicted, seen)
     path = store.write(record, predicted or None)
     if options.save:
         save(path.with_suffix(".adapter"), run, settled, model)
     shutil.rmtree(store.workspace(planned.stem), ignore_errors=True)
     return record
+
+
+def success(
+    planned: Planned, opened: Opened, settled: Method, predicted: dict[str, np.ndarray], seen: dict[str, Any]
+) -> Record:
+    """Return the record of a run that was trained and scored."""
+    return Record(
+        **planned.asked,
+        status="ok",
+        settled={} if settled == planned.run.method else dataclasses.asdict(settled),
+        images=opened.images,
+        shared=opened.shared,
+        **seen,
+        predictions={"file": f"{planned.stem}.npz", "sha256": sha256(pack(predicted))} if predicted else {},
+    )
 
 
 def scored(

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .mapping import from_mapping, nearest
 from .record import canonical
-from .spec import Recipe, Run, from_mapping, nearest
+from .spec import Recipe, Run
 
 SCALES = ("log", "uniform")
 SECTIONS = ("method", "recipe")

@@ -23,11 +23,12 @@ from omegaconf import OmegaConf
 
 from visionpeft.benchmark.backbone import describe
 from visionpeft.benchmark.compose import read_method
+from visionpeft.benchmark.mapping import from_mapping
 from visionpeft.benchmark.overrides import preset
 from visionpeft.benchmark.plan import plan
 from visionpeft.benchmark.queue import drain
 from visionpeft.benchmark.record import Record, read, record_files
-from visionpeft.benchmark.spec import Backbone, Options, Recipe, Run, from_mapping
+from visionpeft.benchmark.spec import Backbone, Options, Recipe, Run
 from visionpeft.data.decode import Preprocessing, decode
 from visionpeft.data.folder import ListFolder
 from visionpeft.data.original import Original

@@ -25,11 +25,12 @@ from omegaconf import OmegaConf
 
 from visionpeft.benchmark.backbone import outline
 from visionpeft.benchmark.compose import read_task
+from visionpeft.benchmark.mapping import from_mapping
 from visionpeft.benchmark.overrides import choices, preset
 from visionpeft.benchmark.plan import plan
 from visionpeft.benchmark.queue import drain
 from visionpeft.benchmark.record import Record, read
-from visionpeft.benchmark.spec import Backbone, Options, Recipe, Run, from_mapping
+from visionpeft.benchmark.spec import Backbone, Options, Recipe, Run
 from visionpeft.benchmark.store import Store
 from visionpeft.methods.base import Method
 from visionpeft.methods.glora import GLoRA

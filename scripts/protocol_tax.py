@@ -23,11 +23,12 @@ from ablate_preprocessing import MARKS, interval, made
 from omegaconf import OmegaConf
 
 from visionpeft.benchmark.compose import read_method, read_task
+from visionpeft.benchmark.mapping import from_mapping
 from visionpeft.benchmark.overrides import preset
 from visionpeft.benchmark.plan import Planned, plan
 from visionpeft.benchmark.queue import drain
 from visionpeft.benchmark.record import Record, read
-from visionpeft.benchmark.spec import Backbone, Options, Recipe, Run, from_mapping
+from visionpeft.benchmark.spec import Backbone, Options, Recipe, Run
 from visionpeft.reports.rules import epochs, oracle
 
 CANONICAL = "canonical"

@@ -8,8 +8,9 @@ import timm
 from omegaconf import OmegaConf
 
 from visionpeft.benchmark.compose import read_method, read_task
+from visionpeft.benchmark.mapping import from_mapping
 from visionpeft.benchmark.overrides import choices, preset
-from visionpeft.benchmark.spec import Backbone, Preset, Recipe, from_mapping
+from visionpeft.benchmark.spec import Backbone, Preset, Recipe
 from visionpeft.data.augment import Augmentation
 
 AUGMENTING = {field.name for field in dataclasses.fields(Augmentation)}

@@ -53,26 +53,6 @@ def forest() -> Spec:
 
 def heat() -> Spec:
     """Return differences task by task; bold where the interval leaves zero out."""
-    scale = {
-        "domain": {"expr": "[-most, 0, most]"},
-        "range": "diverging",
-        "clamp": True,
-        "type": "linear",
-        "interpolate": "rgb",
-    }
-    colour = {
-        "field": "value",
-        "type": "quantitative",
-        "scale": scale,
-        "legend": {
-            "title": "points",
-            "gradientLength": 160,
-            "gradientThickness": 9,
-            "tickCount": 4,
-            "labelExpr": PLUS,
-            "titleOrient": "left",
-        },
-    }
     text = {"type": "text", "style": "value", "aria": False, "fontWeight": {"expr": "datum.sure ? 700 : 400"}}
     tip = tooltip(
         ("method", "method"),
@@ -89,7 +69,7 @@ def heat() -> Spec:
         "layer": [
             {
                 "mark": {"type": "rect", "cursor": "pointer", "tooltip": True},
-                "encoding": {"color": colour, "tooltip": tip},
+                "encoding": {"color": _colour(), "tooltip": tip},
             },
             {"mark": text, "encoding": {"text": {"field": "value", "format": "+.1f", "type": "quantitative"}}},
         ],
@@ -101,6 +81,30 @@ def heat() -> Spec:
         resolve={"scale": {"x": "independent"}},
     )
     return panelled(whole)
+
+
+def _colour() -> Spec:
+    """Return the colour of a difference, full at `most`."""
+    scale = {
+        "domain": {"expr": "[-most, 0, most]"},
+        "range": "diverging",
+        "clamp": True,
+        "type": "linear",
+        "interpolate": "rgb",
+    }
+    return {
+        "field": "value",
+        "type": "quantitative",
+        "scale": scale,
+        "legend": {
+            "title": "points",
+            "gradientLength": 160,
+            "gradientThickness": 9,
+            "tickCount": 4,
+            "labelExpr": PLUS,
+            "titleOrient": "left",
+        },
+    }
 
 
 def reference(table: Table, label: str = "") -> int:

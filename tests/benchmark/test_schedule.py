@@ -6,8 +6,9 @@ import pytest
 import torch
 from timm.scheduler import CosineLRScheduler
 
+from visionpeft.benchmark.mapping import from_mapping
 from visionpeft.benchmark.schedule import rate
-from visionpeft.benchmark.spec import Recipe, from_mapping
+from visionpeft.benchmark.spec import Recipe
 
 LATE = Recipe("r", 1e-3, 1e-4, 100, schedule="timm_epoch", warmup_lr=1e-6, min_lr=1e-5, lag=1)
 

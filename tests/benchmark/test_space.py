@@ -4,9 +4,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from visionpeft.benchmark.compose import read_method
+from visionpeft.benchmark.mapping import from_mapping
 from visionpeft.benchmark.overrides import choices, preset
 from visionpeft.benchmark.space import Range, Values, read_space, tried
-from visionpeft.benchmark.spec import Recipe, Run, from_mapping
+from visionpeft.benchmark.spec import Recipe, Run
 from visionpeft.data.task import Task
 from visionpeft.methods.lora import LoRA
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from visionpeft.benchmark.spec import Backbone, Recipe, from_mapping
+from visionpeft.benchmark.mapping import from_mapping
+from visionpeft.benchmark.spec import Backbone, Recipe
 from visionpeft.methods.lora import LoRA
 
 RECIPE = {"name": "r", "lr": 1e-3, "weight_decay": 0.0, "epochs": 3, "warmup": 0}

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from visionpeft.benchmark.backbone import NORMALISATIONS
 from visionpeft.benchmark.loop import Course, Loop, predict
+from visionpeft.benchmark.mapping import from_mapping
 from visionpeft.benchmark.overrides import preset
-from visionpeft.benchmark.spec import Recipe, from_mapping
+from visionpeft.benchmark.spec import Recipe
 from visionpeft.data.loader import Batches
 from visionpeft.methods.fact import FacTTK, FacTTT
 from visionpeft.methods.repadapter import RepAdapter
