@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.spec import Backbone, Recipe, Run
 from visionpeft.benchmark.train import TrainingJob
 from visionpeft.data.loader import Batches
@@ -42,3 +44,17 @@ def a_job(tmp_path):
         return TrainingJob(run, data, Path(tmp_path))
 
     return make
+
+
+@pytest.fixture
+def composed(folders, monkeypatch):
+    """The runs a command line stands for, or the exit code."""
+
+    def compose(*argv):
+        runs = []
+        monkeypatch.setattr("visionpeft.benchmark.__main__.work", lambda found, options: len(runs.extend(found) or []))
+        monkeypatch.setattr(sys, "argv", ["visionpeft"])
+        code = main(list(argv))
+        return runs if code == 0 else code
+
+    return compose

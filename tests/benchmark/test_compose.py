@@ -1,11 +1,8 @@
 """From a yaml to a task: its sources, their data sets, and which training set is asked for."""
 
-import sys
-
 import pytest
 from omegaconf import OmegaConf
 
-from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.compose import read_task
 from visionpeft.benchmark.overrides import preset
 from visionpeft.data.original import Original
@@ -58,22 +55,11 @@ def test_what_is_no_data_set_is_refused(source, message):
         task(**source)
 
 
-@pytest.fixture
-def composed(folders, monkeypatch):
-    """The runs a command line stands for."""
-
-    def compose(*argv):
-        runs = []
-        monkeypatch.setattr("visionpeft.benchmark.__main__.work", lambda found, options: len(runs.extend(found) or []))
-        monkeypatch.setattr(sys, "argv", ["visionpeft"])
-        code = main(["method=linear", "backbone=vit_pico", *argv])
-        return runs if code == 0 else code
-
-    return compose
+LINEAR = ("method=linear", "backbone=vit_pico")
 
 
 def test_a_replicate_reaches_the_sources_that_have_it(composed):
-    runs = composed("-m", "task=vtab_eurosat,vtab_clevr_count", "replicate=0,2")
+    runs = composed("-m", *LINEAR, "task=vtab_eurosat,vtab_clevr_count", "replicate=0,2")
     assert len(runs) == 4
     for run in runs:
         sources = {source.name: source for source in run.task.sources}
@@ -92,5 +78,5 @@ def test_a_replicate_reaches_the_sources_that_have_it(composed):
     ],
 )
 def test_replicates_that_do_not_exist_are_refused(composed, capsys, argv, message):
-    assert composed(*argv) == 2
+    assert composed(*LINEAR, *argv) == 2
     assert message in " ".join(capsys.readouterr().err.split())

@@ -1,32 +1,15 @@
 """Presets: what they set, who may have them, what a command line still decides, and how their runs are told apart."""
 
-import sys
-
 import pytest
 
-from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.plan import _recipe
 from visionpeft.benchmark.spec import Recipe
 
 FACT = ("method=fact_tk", "preset=fact", "task=vtab_flowers102")
 
 
-@pytest.fixture
-def composed(folders, monkeypatch):
-    """The run a command line stands for, or the exit code."""
-
-    def compose(*argv):
-        runs = []
-        monkeypatch.setattr("visionpeft.benchmark.__main__.work", lambda found, options: len(runs.extend(found) or []))
-        monkeypatch.setattr(sys, "argv", ["visionpeft"])
-        code = main(list(argv))
-        return runs[0] if code == 0 else code
-
-    return compose
-
-
 def test_fact_is_what_its_repository_did(composed):
-    run = composed(*FACT)
+    (run,) = composed(*FACT)
     assert (run.method.rank, run.method.scale, run.per_task, run.label) == (32, 1.0, "test", "fact_tk (preset=fact)")
     recipe = run.recipe
     assert (recipe.optimizer, recipe.lr, recipe.weight_decay, recipe.epochs) == ("adamw", 1e-3, 1e-4, 100)
@@ -40,22 +23,22 @@ def test_fact_is_what_its_repository_did(composed):
 
 def test_ssf_has_other_weights_unless_the_command_line_has(composed):
     ssf = ("method=ssf", "preset=ssf", "task=vtab_eurosat")
-    run = composed(*ssf)
+    (run,) = composed(*ssf)
     assert run.backbone.model == "vit_base_patch16_224.augreg_in21k"
     assert (run.recipe.lr, run.recipe.weight_decay, run.recipe.drop_path) == (3e-3, 5e-2, 0.2)
-    assert composed(*ssf, "backbone=vit_tiny").label == "ssf (preset=ssf on another backbone)"
+    assert composed(*ssf, "backbone=vit_tiny")[0].label == "ssf (preset=ssf on another backbone)"
 
 
 def test_what_the_command_line_says_wins_and_shows(composed):
-    run = composed(*FACT, "scale=3", "lr=5e-3", "drop_path=0.2")
+    (run,) = composed(*FACT, "scale=3", "lr=5e-3", "drop_path=0.2")
     assert (run.method.rank, run.method.scale, run.recipe.lr, run.recipe.drop_path) == (32, 3.0, 5e-3, 0.2)
     assert run.label == "fact_tk (preset=fact, scale=3.0, recipe.lr=0.005, recipe.drop_path=0.2)"
-    run = composed(*FACT, "per_task=null")
+    (run,) = composed(*FACT, "per_task=null")
     assert (run.method.scale, run.label) == (10.0, "fact_tk (preset=fact, without its per-task settings)")
 
 
 def test_a_method_has_its_own_settings_under_a_preset(composed):
-    run = composed("method=lora", "preset=noah")
+    (run,) = composed("method=lora", "preset=noah")
     assert (run.method.targets, run.method.dropout, run.label) == (("qkv",), 0.1, "lora (preset=noah)")
 
 
