@@ -17,7 +17,7 @@ from .record import run_id
 from .spec import Options, Recipe, Run
 from .tuned import unlike
 
-HARNESS = 1
+HARNESS = 2
 """Raised when a change to training or evaluation can move a number; part of a run's id, like the pixels' version."""
 
 

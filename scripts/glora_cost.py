@@ -4,7 +4,7 @@ Steps are compared with LoRA on all linear layers at the same rank, and with the
 W' densely in every layer. Times are taken in turn, on the same random subnets, in one process, and on a CPU they are
 the processor's, which other jobs disturb less: read the ratios. `glora_candidates` times the search.
 
-    python scripts/glora_cost.py [flops] [step] [--model tiny] [--batch 16] [--repeats 8]
+    python scripts/glora_cost.py [flops] [step] [--model tiny] [--batch 16] [--repeats 8] [--draws 100]
 """
 
 from __future__ import annotations
@@ -85,18 +85,16 @@ def step_flops(model: nn.Module, size: int) -> float:
     return counter.get_total_flops() / len(x) / 1e9
 
 
-def flops(rank: int) -> None:
+def flops(rank: int, draws: int) -> None:
     """Print FLOPs of a step against LoRA's."""
     print(f"\n## FLOPs of a training step, rank {rank}\n\nRelative to LoRA on all linear layers.\n")
-    print(
-        "| model | LoRA (GFLOPs per image) | " + " | ".join(SUBNETS) + " | supernet, mean of 100 (range) | official |"
-    )
+    print(f"| model | LoRA (GFLOPs per image) | {' | '.join(SUBNETS)} | supernet, mean of {draws} (range) | official |")
     print("|---|--:|" + "--:|" * (len(SUBNETS) + 2))
     for name in ("tiny", "base"):
         lora = step_flops(made(name, LoRA(rank=rank, targets=LINEARS), "meta"), 224)
         model = made(name, GLoRA(rank=rank), "meta")
         layers, cells = len(adapted_layers(model)), []
-        for words in [(word,) * layers for word in SUBNETS] + subnets(model, 100):
+        for words in [(word,) * layers for word in SUBNETS] + subnets(model, draws):
             choose(model, words)
             cells.append(step_flops(model, 224) / lora)
         fixed, drawn = cells[: len(SUBNETS)], cells[len(SUBNETS) :]
@@ -210,9 +208,10 @@ def main() -> None:
     )
     parser.add_argument("parts", nargs="*", default=["flops", "step"])
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--draws", type=int, default=100, help="random configurations whose FLOPs are averaged")
     args = parser.parse_args()
     if "flops" in args.parts:
-        flops(args.rank)
+        flops(args.rank, args.draws)
     if "step" in args.parts:
         step(args)
 

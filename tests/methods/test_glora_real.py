@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from visionpeft.methods.glora import GLoRA
 from visionpeft.methods.glora_subnets import MergedSubnets, adapted_layers, choose
 
-NUMBER = 64
+FEW, BATCH = 64, 50
+"""Images of the second configuration; images that go through the model at a time."""
 
 
 def test_merged_predictions_are_the_trained_models(shared):
@@ -25,15 +26,20 @@ def test_merged_predictions_are_the_trained_models(shared):
                 if name not in ("weight", "bias"):
                     p.normal_(std=0.02)
     folder = shared / "data" / "vtab-1k" / "oxford_flowers102"
-    files = [line.split()[0] for line in (folder / "test.txt").read_text().splitlines()][:NUMBER]
-    pixels = [
-        np.asarray(Image.open(folder / f).convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)) for f in files
-    ]
-    x = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2) / 127.5 - 1
+    files = [line.split()[0] for line in (folder / "test.txt").read_text().splitlines()]
     subnets, space, rng = MergedSubnets(model), GLoRA(rank=8).space(adapted_layers(model)), random.Random(0)
-    for _ in range(2):
+    for number in (len(files), FEW):
         words = space.draw(rng)
         choose(model, words)
-        trained, merged = model(x).detach(), subnets.become(words)(x)
+        plain = subnets.become(words)
+        with torch.inference_mode():
+            starts = range(0, number, BATCH)
+            pairs = [(model(x), plain(x)) for x in (shown(folder, files[i : i + BATCH]) for i in starts)]
+        trained, merged = (torch.cat(each) for each in zip(*pairs, strict=True))
         assert torch.equal(trained.argmax(-1), merged.argmax(-1)) and len(set(merged.argmax(-1).tolist())) > 5
         torch.testing.assert_close(trained, merged, rtol=0, atol=1e-5 * trained.abs().max().item())
+
+
+def shown(folder, files) -> torch.Tensor:
+    images = (Image.open(folder / file).convert("RGB").resize((224, 224), Image.Resampling.BICUBIC) for file in files)
+    return torch.from_numpy(np.stack([np.asarray(image) for image in images])).permute(0, 3, 1, 2) / 127.5 - 1
