@@ -209,7 +209,13 @@ def _label(name: str, method: Method, config: DictConfig, folders: tuple[Path, .
     own = config.method._target_ == written.method._target_
     usual = written.method if own else {f.name: f.default for f in dataclasses.fields(method)}
     differing = _whose(literature, config, bool(restated.get("per_task")))
-    for now, before, prefix in ((dataclasses.asdict(method), usual, ""), (_plain(config.recipe), recipe, "recipe.")):
+    shown = restated.get("backbone", {})  # what a preset says of it alone; the rest tells tables apart, not rows
+    sections = (
+        (dataclasses.asdict(method), usual, ""),
+        (_plain(config.recipe), recipe, "recipe."),
+        ({key: config.backbone[key] for key in shown}, shown, "backbone."),
+    )
+    for now, before, prefix in sections:
         for key, value in now.items():
             expected = before.get(key)
             if isinstance(value, (list, tuple)) and isinstance(expected, Sequence):

@@ -33,6 +33,8 @@ def test_what_the_command_line_says_wins_and_shows(composed):
     (run,) = composed(*FACT, "scale=3", "lr=5e-3", "drop_path=0.2")
     assert (run.method.rank, run.method.scale, run.recipe.lr, run.recipe.drop_path) == (32, 3.0, 5e-3, 0.2)
     assert run.label == "fact_tk (preset=fact, scale=3.0, recipe.lr=0.005, recipe.drop_path=0.2)"
+    (run,) = composed(*FACT, "normalisation=unit")
+    assert (run.backbone.normalisation, run.label) == ("unit", "fact_tk (preset=fact, backbone.normalisation=unit)")
     (run,) = composed(*FACT, "per_task=null")
     assert (run.method.scale, run.label) == (10.0, "fact_tk (preset=fact, without its per-task settings)")
 
