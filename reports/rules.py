@@ -79,7 +79,7 @@ RULES = (LAST, BEST_VAL, ORACLE, ORACLE_EVERY_10)
 
 def epochs(curve: Sequence[Mapping[str, Any]], test: str) -> Epochs:
     """Return the epochs of a record's curve that were scored on a test set, in order; empty if none were."""
-    rows = [row for row in curve if isinstance(row, Mapping) and _is_accuracy(row.get(test))]
+    rows = [row for row in curve if isinstance(row, dict) and _is_accuracy(row.get(test))]
     found = [Epoch(row["epoch"], row[test], row.get("val"), row.get("val_loss")) for row in rows]
     return tuple(sorted(found, key=lambda one: one.epoch))
 

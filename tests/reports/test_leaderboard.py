@@ -125,8 +125,11 @@ def test_five_thousand_records_in_seconds(runs) -> None:
         path = runs.add((n * 7919 % 1000) / 1000, task, f"method_{method}", seed, **run)
         path.write_text(path.read_text().replace('"curve": []', f'"curve": {curve}'))
     start = time.process_time()  # not wall time: neighbours on the machine do not count
+    for path in runs.root.glob("*/*.json"):
+        json.loads(path.read_text())
+    read, start = time.process_time() - start, time.process_time()
     (table,), skipped, _ = leaderboard.write(runs.root)
     seconds = time.process_time() - start
     assert len(table.rows) == 53 and not skipped
-    assert seconds < 8  # about 2.5 where this was written
+    assert seconds < 12 * read  # about 6 times what opening the files takes: 2.5 seconds on one machine, 6.5 on another
     assert (runs.root / "leaderboard.html").stat().st_size < 3e6  # about 1.6 MB
