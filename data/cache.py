@@ -97,7 +97,7 @@ def damage(cache: Path, key: str, shape: Shape, array: np.ndarray) -> str | None
     path = cache / f"{key}.npy"
     due = np.fromfile(path, SUM, offset=len(shape.header) + shape.nbytes)
 
-    plain, size = memoryview(np.asarray(array).reshape(-1)), shape.nbytes // max(1, shape.count)
+    plain, size = np.asarray(array).reshape(-1).data, shape.nbytes // max(1, shape.count)
 
     def sums(start: int) -> list[int]:  # of bytes: an array for each image would take longer than its checksum
         stop = min(start + BLOCK, shape.count)
