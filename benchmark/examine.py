@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionpeft.data.digests import Digests, confirm
+from visionpeft.data.digests import Digests, confirm, explained
 from visionpeft.data.every import images_digest
 from visionpeft.data.flavour import described
 from visionpeft.data.target import held_out
@@ -77,10 +77,9 @@ def examine(task: Task, source: Source, root: Path | None, listener: Listener) -
     for name, split in splits.items():
         images, _ = images_digest(split)
         verdict = confirm(task, name, split, images, source.sample)
-        state = called or verdict.state
-        why = f"{task.suite}_{task.name}, {name}: the {verdict}" if state == "contradicts" else ""
-        found = Digests.of(split, images)
-        yield Finding(f"{task.suite}_{task.name}", source.name, name, found, sizes.get(name), state, why)
+        state, key = called or verdict.state, f"{task.suite}_{task.name}"
+        why = f"{key}, {name}: {explained(verdict, task, source, name, split)}" if state == "contradicts" else ""
+        yield Finding(key, source.name, name, Digests.of(split, images), sizes.get(name), state, why)
 
 
 def write(findings: list[Finding], path: Path) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from .altered import altered
 from .task import DataError, Source, Split, Task
 
 TABLE = Path(__file__).parent / "splits" / "digests.csv"
@@ -102,8 +103,7 @@ def confirm(task: Task, name: str, split: Split, images: str = "", sample: int =
         images: the digest of its encoded images; blank before they are read, when they count as agreeing.
         sample: which training set it is a part of, where a source has several; 0: VTAB's own.
     """
-    line = f"{name}/{sample}" if sample and name != "test" else name
-    known = pinned().get((task.name, line)) if task.suite == SUITE else None
+    known = pinned().get((task.name, line_of(name, sample))) if task.suite == SUITE else None
     if known is None:
         return Verdict("unknown")
     found = Digests.of(split, images)
@@ -127,12 +127,26 @@ def insist(task: Task, source: Source, name: str, split: Split, images: str = ""
         return "unknown"
     verdict = confirm(task, name, split, images, source.sample)
     if verdict.state == "contradicts":
-        raise DataError(
-            f"{task.suite} task {task.name}, split {name} from source {source.name}: the {verdict}; "
-            f"{REASONS.get(verdict.what, REASONS[''])}: get the data set again, or, to use these images as they are, "
-            "put them into lists and read them with source=folder"
-        )
+        why = explained(verdict, task, source, name, split)
+        raise DataError(f"{task.suite} task {task.name}, split {name} from source {source.name}: {why}")
     return verdict.state
+
+
+def explained(verdict: Verdict, task: Task, source: Source, name: str, split: Split) -> str:
+    """Return what of a split contradicts, which images do where each of them is known, and what to do."""
+    why = f"the {verdict}; {REASONS.get(verdict.what, REASONS[''])}"
+    images = altered(task.name, line_of(name, source.sample), split) if verdict.what == "images" else []
+    listed = "\n  ".join(["", *images, ""]) if images else " "
+    again = f"put {'them' if len(images) > 1 else 'it'} back as published" if images else "get the data set again"
+    return (
+        f"{why}:{listed}{again} (`make data TASK={task.suite}_{task.name}` does where the folder of the images is "
+        "removed), or, to use these images as they are, put them into lists and read them with source=folder"
+    )
+
+
+def line_of(name: str, sample: int = 0) -> str:
+    """Return what the table calls a split; of several training sets each has a line, the test set is one."""
+    return f"{name}/{sample}" if sample and name != "test" else name
 
 
 def pinned() -> dict[tuple[str, str], Digests]:

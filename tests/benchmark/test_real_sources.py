@@ -1,5 +1,6 @@
 """Commands on real EuroSAT images: which source is read, what the record says of it, and what is refused."""
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -85,12 +86,13 @@ def copy(shared, tmp_path) -> Path:
 
 def test_a_tampered_image_is_found_when_it_has_been_read(command, copy, folders):
     path = copy / "eurosat" / "Pasture" / "Pasture_1875.jpg"  # the first test image
-    other = path.with_name("Pasture_1.jpg").read_bytes()
+    before, other = path.read_bytes(), path.with_name("Pasture_1.jpg").read_bytes()
     path.unlink()
     path.write_bytes(other)
     code, shown = command(data=copy)
     assert code == 1 and "split test from source original: the digest of the images is" in shown
-    assert "a file was changed or encoded anew: get the data set again" in shown
+    found, due = (hashlib.sha256(image).hexdigest()[:16] for image in (other, before))
+    assert f"a file was changed or encoded anew: {path}: sha256 {found}, expected {due} put it back" in shown
     assert not records(folders)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from visionpeft.data.digests import TABLE, Digests
+from visionpeft.data.altered import IMAGES, expected
+from visionpeft.data.digests import TABLE, Digests, pinned
+from visionpeft.data.vtab.eurosat import EuroSAT
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "pin_digests.py"
 
@@ -28,6 +30,7 @@ def test_without_files_the_table_stays_as_it_is(script, monkeypatch, tmp_path, c
     (tmp_path / "data").mkdir()
     run(script, monkeypatch, tmp_path / "data", "--out", tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_text() == TABLE.read_text()
+    assert (tmp_path / IMAGES.name).read_bytes() == IMAGES.read_bytes()
     assert capsys.readouterr().out.count("confirmed") == 121
 
 
@@ -43,8 +46,10 @@ def test_a_contradiction_is_an_error(script):
 
 
 def test_real_images_give_the_pinned_digests(script, shared):
-    from visionpeft.data.digests import pinned
-    from visionpeft.data.vtab.eurosat import EuroSAT
-
     found = script.digests(EuroSAT(), shared / "data" / "originals")
-    assert found == {name: pinned()["eurosat", name] for name in ("train", "val", "trainval", "test")}
+    assert {name: one.digests for name, one in found.items()} == {
+        name: pinned()["eurosat", name] for name in ("train", "val", "trainval", "test")
+    }
+    for name in ("train", "val", "test"):
+        assert found[name].each.tolist() == expected("eurosat", name).tolist()
+    assert found["trainval"].each is None  # train's and val's, one after the other

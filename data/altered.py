@@ -1,0 +1,67 @@
+"""Which images of a split were changed: each one's digest beside the one it had when the split was confirmed.
+
+`splits/images.npz` keeps, of splits whose images are confirmed, the first 64 bits of every image's sha256, in order;
+scripts/pin_digests.py writes it. It is opened only where the digest of all images of a split contradicts what is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from .every import NAMED, images_digest, name_of
+from .split import Split
+
+IMAGES = Path(__file__).parent / "splits" / "images.npz"
+WHOLE = {"trainval": ("train", "val")}
+"""Splits that are others in a row and are not kept twice."""
+
+
+def altered(task: str, line: str, split: Split) -> list[str]:
+    """Return a line for each image that is not what it was: its file, and the digests expected and found.
+
+    Args:
+        task: the task's name.
+        line: the split as the table of digests calls it, such as "train/3".
+        split: what was read.
+
+    Returns:
+        At most as many lines as one message has room for, and one that counts the others; none where single images are
+        not known.
+
+    Raises:
+        DataError: images that cannot be read.
+    """
+    due = expected(task, line)
+    if due is None or len(due) != len(split):
+        return []
+    found = images_digest(split)[1]
+    wrong = np.flatnonzero(found != due).tolist()
+    lines = [f"{name_of(split, i)}: sha256 {_hex(found[i])}, expected {_hex(due[i])}" for i in wrong[:NAMED]]
+    return lines + ([f"and {len(wrong) - NAMED} more of {len(split)}"] if len(wrong) > NAMED else [])
+
+
+def expected(task: str, line: str) -> np.ndarray | None:
+    """Return the beginning of each image's digest, None where they are not known."""
+    name, slash, sample = line.partition("/")
+    parts = [known().get(f"{task}/{part}{slash}{sample}") for part in WHOLE.get(name, (name,))]
+    return None if any(part is None for part in parts) else np.concatenate([p for p in parts if p is not None])
+
+
+def known() -> Mapping[str, np.ndarray]:
+    """Return what is known of single images, by task and split."""
+    return _read(IMAGES)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path) -> Mapping[str, np.ndarray]:
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _hex(start: np.uint64) -> str:
+    """Return the beginning of a digest as tools for sha256 print it."""
+    return start.tobytes().hex()
