@@ -50,11 +50,11 @@ _run    = $(PY) -m visionpeft.benchmark -m 'method=$(METHOD)' 'seed=$(SEEDS)' $(
 then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call _board),true); exit $$code
 _board  = $(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published)
 
-.PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard figures merge test lint types check clean
+.PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard table figures merge check-records test lint types check clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 	@echo '  e.g. make vtab METHOD=glora DATA=/data SEEDS=0,1,2    make mini METHOD=lora rank=16 SEEDS=0'
 
 setup: $(READY) ## create .venv with the locked packages
@@ -103,6 +103,9 @@ figures: $(READY) ## the leaderboard's charts as PNG, SVG, PDF and CSV; what a s
 
 merge: $(READY) ## unite stores: make merge FROM=<another store> RUNS=<the store it comes to>
 	@$(if $(FROM),,$(error make merge needs FROM=<another store>))$(PY) -m visionpeft.benchmark.unite '$(FROM)' --into "$$VISIONPEFT_RUNS"
+
+check-records: $(READY) ## what is wrong with the records of a store, or needs a look: make check-records RUNS=<store>
+	@$(PY) -m visionpeft.reports.check "$$VISIONPEFT_RUNS" --pinned data/splits/digests.csv
 
 test: $(READY) ## all tests
 	$(PY) -m pytest -q -n 2

@@ -114,6 +114,11 @@ class Record:
         task, method = self.run["task"], self.run["method"]
         return f"{task['name']}--{method['name']}--s{self.run['seed']}--{self.id}"
 
+    @property
+    def place(self) -> str:
+        """Where the file belongs in a store; failed runs are apart, as they are tried again."""
+        return f"{self.run['task']['suite'] if self.status == 'ok' else 'failed'}/{self.stem}.json"
+
     def to_json(self) -> str:
         """Return the file's text: a line per field, so that it is small and still diffs."""
         values = dataclasses.asdict(self)

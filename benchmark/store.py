@@ -25,8 +25,7 @@ class Store:
 
     def path(self, record: Record) -> Path:
         """Return where a record belongs."""
-        folder = record.run["task"]["suite"] if record.status == "ok" else "failed"
-        return self.root / folder / f"{record.stem}.json"
+        return self.root / record.place
 
     def done(self, suite: str, stem: str) -> bool:
         """Whether the run has succeeded before.

@@ -44,6 +44,7 @@ def sound_tables(found: Iterable[Found]) -> tuple[list[Table], list[LeaderboardE
 
 def _table(setting: Setting, found: list[Found]) -> Table:
     check_digests(one for one in found if one.record.status == "ok")
+    _check_groups(found)
     columns = _columns(found)
     tasks = [one.record.run["task"] for one in found]
     group_tasks = {column.group: 0 for column in columns}
@@ -56,6 +57,23 @@ def _table(setting: Setting, found: list[Found]) -> Table:
     rows = [_row(label, ones, columns, group_tasks, suite_tasks) for label, ones in by_label.items()]
     rows.sort(key=lambda row: (-row.mean_of_tasks.value if row.mean_of_tasks else 0.0, row.label))
     return Table(setting, columns, tuple(rows), group_tasks, suite_tasks, _facts(found))
+
+
+def _check_groups(found: Iterable[Found]) -> None:
+    """Refuse a task that is in one group here and in another there: means over groups would be of neither.
+
+    Raises:
+        LeaderboardError: such a task.
+    """
+    first: dict[str, Found] = {}
+    for one in found:
+        other = first.setdefault(one.task, one)
+        here, there = one.record.run["task"]["group"], other.record.run["task"]["group"]
+        if here != there:
+            raise LeaderboardError(
+                f"{other.file} and {one.file} put {one.task} into other groups ({there!r} and {here!r}); take the "
+                "records of one of the two away"
+            )
 
 
 def _columns(found: Iterable[Found]) -> tuple[Column, ...]:

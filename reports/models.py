@@ -16,6 +16,7 @@ import numpy as np
 from visionpeft.benchmark.record import BadRecord, Record, read
 
 from .compare import TwoModels, mcnemar
+from .predicted import PredictionsError, predicted
 
 
 class ModelsError(ValueError):
@@ -56,22 +57,12 @@ def _check(name: str, first: Record, second: Record) -> None:
 
 def _right(record: Path, name: str) -> np.ndarray:
     """Return for every test image whether the model was right."""
-    beside = record.with_suffix(".npz")
-    if not beside.exists():
-        raise ModelsError(f"no predictions {beside} beside the record; copy them along, or repeat the run")
-    try:
-        with np.load(beside, allow_pickle=False) as arrays:
-            predicted, labels = (arrays.get(key) for key in _names(name))
-    except (OSError, ValueError) as error:
-        raise ModelsError(f"{beside} cannot be read ({error})") from None
-    if predicted is None or labels is None:
+    found, labels = predicted(record, name)
+    if labels is None:
+        beside = record.with_suffix(".npz")
         raise ModelsError(f"{beside} has no labels of {name}: it was written before they were kept; repeat the run")
-    right: np.ndarray = predicted == labels
+    right: np.ndarray = found == labels
     return right
-
-
-def _names(test: str) -> tuple[str, str]:
-    return ("predicted", "labels") if test == "test" else (test, f"labels/{test}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     try:
         found = list(compared(given.first, given.second))
-    except (ModelsError, BadRecord) as error:
+    except (ModelsError, PredictionsError, BadRecord) as error:
         sys.stderr.write(f"not compared: {error}\n")
         return 2
     sys.stdout.write("Two trained models on the same images (McNemar, exact); this is no comparison of methods.\n")

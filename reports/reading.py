@@ -6,13 +6,13 @@ import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
-from visionpeft.benchmark.record import BESIDE, Record, read, record_files, run_id
+from visionpeft.benchmark.record import BESIDE, BadRecord, record_files, run_id
 
 from .found import Found, tests
 from .rules import epochs
+from .sound import sound
 
 NOT_SETTINGS = {"seed", "oracle", *(".".join(place) for place in BESIDE)}
 """What may differ between the runs of one cell: the seed, the diagnostic, names, and how large the suite was then."""
@@ -22,28 +22,6 @@ BY_SEED = {"data.sample", *(f"data.splits.{name}" for name in LEARNT)}
 
 POINTS = 60_000
 """How many points the curves of all records together may keep; each keeps from 10 to 100."""
-
-Kind = type | tuple[type, ...]
-SPLIT: dict[str, Kind] = {"size": int, "expected": (int, NoneType), "digest": str, "order": str}
-OBSERVED = {"label": str, "error": str, "curve": list} | dict.fromkeys(
-    ("params", "cost", "scores", "images", "provenance"), dict
-)
-NEEDED: dict[str, dict[str, Kind]] = {
-    "task": {"name": str, "suite": str, "group": str, "group_tasks": int, "suite_tasks": int},
-    "method": {"name": str},
-    "backbone": {
-        "name": str,
-        "model": str,
-        "weights_sha256": (str, NoneType),
-        "img_size": int,
-        "mean": list,
-        "std": list,
-        "interpolation": str,
-    },
-    "recipe": {"name": str, "epochs": int, "select": str, "train_on": str},
-    "data": {"source": str, "splits": dict},
-}
-"""What tables read of a resolved run, and its types."""
 
 
 class LeaderboardError(ValueError):
@@ -64,15 +42,9 @@ def load(root: Path) -> tuple[list[Found], list[str]]:
     for path in files:
         name = path.relative_to(root).as_posix()
         try:
-            record = read(path)
-            _complete(record)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            what = (
-                f"lacks {error}"
-                if isinstance(error, KeyError)
-                else str(error).replace(f"{root}/", "").removeprefix(f"{name}: ")
-            )
-            skipped.append(f"{name}: {what}")
+            record = sound(path)
+        except BadRecord as error:
+            skipped.append(f"{name}: {error}")
             continue
         due = tests(record)
         if record.status == "ok" and not set(due) <= set(record.scores):
@@ -82,7 +54,7 @@ def load(root: Path) -> tuple[list[Found], list[str]]:
             record = dataclasses.replace(record, curve=thinned(record.curve, points), notes={})  # these are long
             found += [Found(name, record, test, seen.get(test, ())) for test in due]
     _check_accuracies(found)
-    return list(_superseded(found)), skipped
+    return list(superseded(found)), skipped
 
 
 def thinned(curve: list[Any], points: int) -> list[dict[str, Any]]:
@@ -91,31 +63,6 @@ def thinned(curve: list[Any], points: int) -> list[dict[str, Any]]:
     if len(rows) <= points:
         return rows
     return [rows[round(i * (len(rows) - 1) / (points - 1))] for i in range(points)]
-
-
-def _complete(record: Record) -> None:
-    """Check that a record has all that tables read.
-
-    Raises:
-        KeyError: something is not there.
-        TypeError: something is of another type.
-    """
-    for section, names in NEEDED.items():
-        for name, kind in names.items():
-            _of_kind(record.run[section][name], kind, f"run.{section}.{name}")
-    for name in ("resize", "jpeg"):  # older records lack them
-        _of_kind(record.run["backbone"].get(name), (int, NoneType), f"run.backbone.{name}")
-    for name, split in record.run["data"]["splits"].items():
-        for key, kind in SPLIT.items():
-            _of_kind(split[key], kind, f"run.data.splits.{name}.{key}")
-    _of_kind(record.run["seed"], int, "run.seed")
-    for name, kind in OBSERVED.items():
-        _of_kind(getattr(record, name), kind, name)
-
-
-def _of_kind(value: object, kind: Kind, where: str) -> None:
-    if not isinstance(value, kind):
-        raise TypeError(f"{where} is {value!r:.60}, which tables cannot read")
 
 
 def _check_accuracies(found: Iterable[Found]) -> None:
@@ -127,7 +74,7 @@ def _check_accuracies(found: Iterable[Found]) -> None:
             )
 
 
-def _superseded(found: Iterable[Found]) -> Iterator[Found]:
+def superseded(found: Iterable[Found]) -> Iterator[Found]:
     """Yield one record per run and test set: a success replaces the failures before it; two successes are refused.
 
     Of runs that differ in nothing but which other test sets were there, the one with the most of them counts; of a run

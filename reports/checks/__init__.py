@@ -1,0 +1,1 @@
+"""What is wrong with a store of records, or worth a look before its figures are believed."""

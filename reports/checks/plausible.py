@@ -1,0 +1,58 @@
+"""Too good to be true: rows above what was ever published for their task, by more than chance and a margin.
+
+A figure above all others is no error. It is where a leak, another data copy or a slip of the hand shows first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..literature import OWN, TARGETS, Line, boards, figures
+from ..table import Cell, Column, Row, Table
+from ..verdict import band, lines
+from .finding import Finding, warning
+
+MARGIN = 1.0
+"""Points that a row may stand above a published figure beside chance: what methods of the field differ by."""
+COLUMNS = {ours: theirs for theirs, ours in (TARGETS | OWN).items()}
+
+
+def plausible(tables: Iterable[Table]) -> Iterator[Finding]:
+    """Yield cells that stand above published figures, and rows under a preset above the row that they restate."""
+    copied = {board.suite: board.lines for board in boards([])}
+    vtab = figures("vtab1k")
+    for table in tables:
+        columns = {column.name: column for column in table.columns}
+        for row in table.rows:
+            for name, cell in row.cells.items():
+                yield from _above(row, cell, columns[name], copied.get(table.setting.suite, ()))
+        for line in lines(table, vtab):
+            if line.endswith(": above"):
+                yield warning(f"{line} the published band")
+
+
+def _above(row: Row, cell: Cell, column: Column, copied: Iterable[Line]) -> Iterator[Finding]:
+    if not (cell.mean and cell.clean):
+        return
+    key, size = COLUMNS.get(column.name, column.name), column.splits["test"]["size"]
+    there = [line for line in copied if key in line.values]
+    own = [line for line in there if is_method(line.method, cell.done[0].run["method"]["name"])]
+    for lines_, whose in ((there, "any method"), (own, "this method")):
+        best = max(lines_, key=lambda line: line.values[key], default=None)
+        if best is None:
+            continue
+        published = best.values[key]
+        within = band(published, max(size, 1), cell.mean.half_width)
+        if cell.mean.value > published + within + MARGIN:
+            yield warning(
+                f"{row.label}, {column.name}: {cell.mean.value:.1f} is above {published:.1f}, the best that was "
+                f"published of {whose} ({best.method}, {best.source}), by more than chance ({within:.1f}) and "
+                f"{MARGIN:.0f} point; look at its data, weights and settings"
+            )
+            return
+
+
+def is_method(published: str, name: str) -> bool:
+    """Whether a published row's name is that of one of our methods: VPT-Deep is vpt_deep, LoRA-8 is lora."""
+    plain = published.lower().replace("-", "_").replace(" ", "_")
+    return plain == name or plain.startswith(f"{name}_")

@@ -1,0 +1,140 @@
+"""Records among each other: what contradicts, and what a table's row mixes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from visionpeft.benchmark.record import Record
+
+from ..found import Found
+from ..reading import LeaderboardError, check_digests, superseded
+from ..table import Row, Setting, Table
+from .finding import Finding, error, warning
+
+FEWEST = 3
+"""Seeds below which a cell says little; `ENOUGH` are recommended."""
+ENOUGH = 5
+Named = Sequence[tuple[str, Record]]
+
+
+def twice(records: Named) -> Iterator[Finding]:
+    """Yield runs that have several records, and names of a backbone that stand for several weights."""
+    files: dict[str, list[str]] = defaultdict(list)
+    weights: dict[str, dict[str, str]] = defaultdict(dict)
+    for file, record in records:
+        backbone = record.run["backbone"]
+        weights[backbone["name"]].setdefault(str(backbone["weights_sha256"]), file)
+        if record.status == "ok":
+            files[record.id].append(file)
+    for run, names in files.items():
+        if len(names) > 1:
+            yield error(f"are {len(names)} records of the same run {run}; keep one of them", *names)
+    for name, found in weights.items():
+        if len(found) > 1:
+            digests = " and ".join(digest[:8] for digest in found)
+            yield warning(f"the backbone called {name} has other weights in each of these ({digests})", *found.values())
+
+
+def data(found: Iterable[Found]) -> Iterator[Finding]:
+    """Yield tasks that were other examples or images in two records of one data flavour, whatever else they share."""
+    groups: dict[tuple[object, ...], list[Found]] = defaultdict(list)
+    for one in found:
+        setting = Setting.of(one.run)
+        if one.record.status == "ok":
+            groups[setting.suite, one.column, one.source, setting.sample].append(one)
+    for group in groups.values():
+        try:
+            check_digests(group)
+        except LeaderboardError as problem:
+            yield error(str(problem))
+
+
+def stored_labels(labelled: Iterable[tuple[str, Record, Mapping[str, str]]]) -> Iterator[Finding]:
+    """Yield records whose stored labels are not those of another record on the same images in the same order."""
+    first: dict[tuple[object, ...], tuple[str, str]] = {}
+    for file, record, labels in labelled:
+        for test, digest in labels.items():
+            split = record.run["data"]["splits"].get(test, {})
+            task = record.run["task"]
+            key = (task["suite"], task["name"], test, split.get("digest"), split.get("order"))
+            digest_there, other = first.setdefault(key, (digest, file))
+            if digest != digest_there:
+                yield error(f"the labels of {test} stored beside them differ, though the images do not", other, file)
+
+
+def counted(found: Sequence[Found]) -> tuple[list[Found], list[Finding]]:
+    """Return what tables count, and why nothing can be counted if so."""
+    try:
+        return list(superseded(found)), []
+    except LeaderboardError as problem:
+        return [], [error(f"no table can be made: {problem}")]
+
+
+def rows(tables: Iterable[Table]) -> Iterator[Finding]:
+    """Yield what rows mix, which tasks they lack, how few seeds they have and seeds that made no difference."""
+    for table in tables:
+        for row in table.rows:
+            name = f"{table.setting.suite}: {row.label}"
+            yield from _mixed(name, row)
+            yield from _lacking(name, row, table)
+            yield from _few(name, row)
+            yield from _repeated(row)
+
+
+def _mixed(name: str, row: Row) -> Iterator[Finding]:
+    done = [one.record for cell in row.cells.values() for one in cell.done]
+    for what, values in {
+        "harness version": [_of(record.run.get("versions"), "harness") for record in done],
+        "pixels version": [_of(record.run.get("versions"), "pixels") for record in done],
+        "method version": [_of(record.run["method"], "version") for record in done],
+        "precision": [_of(record.run["recipe"], "precision") for record in done],
+        **{
+            f"{package} version": [_of(record.provenance.get("versions"), package) for record in done]
+            for package in ("torch", "timm")
+        },
+    }.items():
+        seen = sorted({str(value) for value in values if value is not None})
+        if len(seen) > 1:
+            yield warning(f"one row mixes {what}s {' and '.join(seen)}", name)
+
+
+def _of(values: Any, key: str) -> Any:
+    return values.get(key) if isinstance(values, dict) else None
+
+
+def _lacking(name: str, row: Row, table: Table) -> Iterator[Finding]:
+    lacks = [c.name for c in table.columns if c.name not in row.cells and c.name not in row.absent]
+    if lacks:
+        yield warning(
+            f"lacks {len(lacks)} of the {len(table.columns)} test sets that other rows of its table have "
+            f"({', '.join(lacks[:6])}{', ...' if len(lacks) > 6 else ''}), so it shares no average with them",
+            name,
+        )
+
+
+def _few(name: str, row: Row) -> Iterator[Finding]:
+    by_number: dict[int, list[str]] = defaultdict(list)
+    for column, cell in row.cells.items():
+        if 0 < len(cell.seeds) < FEWEST:
+            by_number[len(cell.seeds)].append(column)
+    for number, columns in sorted(by_number.items()):
+        seeds = "one seed" if number == 1 else f"{number} seeds"
+        yield warning(
+            f"{seeds} on {', '.join(columns[:6])}{', ...' if len(columns) > 6 else ''}; at least {FEWEST}, better "
+            f"{ENOUGH}",
+            name,
+        )
+
+
+def _repeated(row: Row) -> Iterator[Finding]:
+    """Yield seeds that predict the same for every image: a seed that changes nothing is no repetition."""
+    for cell in row.cells.values():
+        same: dict[str, list[str]] = defaultdict(list)
+        for one in cell.done:
+            if digest := one.record.predictions.get("sha256"):
+                same[digest].append(one.file)
+        for files in same.values():
+            if len(files) > 1:
+                yield warning("predict the same class for every test image, though their seeds differ", *files)

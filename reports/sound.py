@@ -1,0 +1,104 @@
+"""Whether a file holds a record that tables can read: this schema, unedited, all they need and of the right types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import NoneType
+
+from visionpeft.benchmark.record import BadRecord, Record, read
+
+Kind = type | tuple[type, ...]
+SPLIT: dict[str, Kind] = {"size": int, "expected": (int, NoneType), "digest": str, "order": str}
+OBSERVED: dict[str, Kind] = {
+    **{"label": str, "error": str, "curve": list},
+    **dict.fromkeys(("settled", "absent", "images", "shared", "scores", "losses"), dict),
+    **dict.fromkeys(("params", "cost", "notes", "predictions", "provenance"), dict),
+}
+NEEDED: dict[str, dict[str, Kind]] = {
+    "task": {"name": str, "suite": str, "group": str, "group_tasks": int, "suite_tasks": int},
+    "method": {"name": str},
+    "backbone": {
+        "name": str,
+        "model": str,
+        "weights_sha256": (str, NoneType),
+        "img_size": int,
+        "mean": list,
+        "std": list,
+        "interpolation": str,
+    },
+    "recipe": {"name": str, "epochs": int, "select": str, "train_on": str},
+    "data": {"source": str, "splits": dict},
+}
+"""What tables read of a resolved run, and its types."""
+OPTIONAL: dict[str, dict[str, Kind]] = {
+    "task": {"num_classes": int, "targets": dict, "in_domain": list, "seen": list},
+    "method": {"version": int, "fields": dict},
+    "backbone": {"model_args": dict, "resize": (int, NoneType), "jpeg": (int, NoneType)},
+    "data": {"sample": int, "by_seed": bool, "flavour": str, "confirmed": dict},
+    "preset": dict.fromkeys(("name", "model", "data", "selected", "lacks"), str),
+    "tuned": {"trials": int, "folds": int},
+}
+"""The same of what not every run has; a section that is there is there with all of it, but for those of `NEEDED`."""
+INSIDE: dict[str, Kind] = {
+    **dict.fromkeys(("task.in_domain", "task.seen", "images", "predictions"), str),
+    **dict.fromkeys(("backbone.mean", "backbone.std"), (int, float)),
+    "shared": int,
+}
+"""The types of what is in a list or a mapping."""
+RULES = ("last", "best_val")
+"""The selection rules that tables have words for."""
+
+
+def sound(path: Path) -> Record:
+    """Return the record of a file.
+
+    Raises:
+        BadRecord: it holds none that tables can read; the message leaves out which file it is.
+    """
+    try:
+        record = read(path)
+        _complete(record)
+    except KeyError as error:
+        raise BadRecord(f"lacks {error}") from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise BadRecord(str(error).removeprefix(f"{path}: ").replace(f"{path.parent}/", "")) from None
+    return record
+
+
+def _complete(record: Record) -> None:
+    """Check that a record has all that tables read.
+
+    Raises:
+        KeyError: something is not there.
+        TypeError: something is of another type.
+    """
+    run = record.run
+    for section, names in NEEDED.items():
+        for name, kind in names.items():
+            _of_kind(run[section][name], kind, f"run.{section}.{name}")
+    for section, names in OPTIONAL.items():
+        for name, kind in names.items() if section in run else ():
+            if section not in NEEDED or name in run[section]:
+                _of_kind(run[section][name], kind, f"run.{section}.{name}")
+    for name, split in run["data"]["splits"].items():
+        for key, kind in SPLIT.items():
+            _of_kind(split[key], kind, f"run.data.splits.{name}.{key}")
+    _of_kind(run["seed"], int, "run.seed")
+    for name, kind in OBSERVED.items():
+        _of_kind(getattr(record, name), kind, name)
+    _check_inside(record)
+    if run["recipe"]["select"] not in RULES:
+        raise TypeError(f"run.recipe.select is {run['recipe']['select']!r:.60}, expected one of {', '.join(RULES)}")
+
+
+def _check_inside(record: Record) -> None:
+    for where, kind in INSIDE.items():
+        section, _, name = where.partition(".")
+        values = record.run[section].get(name, ()) if name else getattr(record, section)
+        for value in values.values() if isinstance(values, dict) else values:
+            _of_kind(value, kind, f"an entry of {'run.' if name else ''}{where}")
+
+
+def _of_kind(value: object, kind: Kind, where: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{where} is {value!r:.60}, which tables cannot read")

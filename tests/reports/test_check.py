@@ -1,0 +1,350 @@
+"""Every way in which a record can be spoilt is named, and nothing is said of a sound store."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visionpeft.benchmark.record import Record, run_id
+from visionpeft.benchmark.store import pack
+from visionpeft.reports import leaderboard
+from visionpeft.reports.check import check, main
+from visionpeft.reports.checks import plausible
+from visionpeft.reports.checks.beside import digest
+from visionpeft.reports.checks.finding import SHOWN
+
+LABELS = np.arange(1000) % 10
+CLEAN = {"commit": "abc", "dirty": False, "versions": {"torch": "2.14.1", "timm": "1.0.31"}}
+ALL = ("digits", "letters", "count", "location")
+
+
+def wrote(runs, wrong: int = 100, task: str = "digits", label: str = "lora", seed: int = 0, **changes) -> Path:
+    """Write a sound record with predictions and labels, of which some are wrong, and return its path."""
+    predicted = LABELS.copy()
+    predicted[seed : seed + wrong] = (predicted[seed : seed + wrong] + 1) % 10
+    packed = pack({"test": predicted, "labels/test": LABELS})
+    fields = {"provenance": CLEAN} | changes.pop("fields", {})
+    run = runs.a_run(task, label, seed, **changes)
+    record = runs.a_record(1 - wrong / 1000, label, run)
+    said = {"file": f"{record.stem}.npz", "sha256": hashlib.sha256(packed).hexdigest()}
+    path = runs.put(Record(**(vars(record) | {"predictions": said} | fields)))
+    path.with_suffix(".npz").write_bytes(packed)
+    return path
+
+
+def whole(runs, label: str = "lora", **changes) -> list[Path]:
+    return [wrote(runs, 100 + seed, task, label, seed, **changes) for task in ALL for seed in range(3)]
+
+
+def edit(path: Path, **changes) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_sound_store_has_nothing_to_say(runs, capsys) -> None:
+    whole(runs)
+    assert main([str(runs.root)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("looked at:") and said.endswith("12 records, 0 errors, 0 warnings\n")
+    assert "for 12 of 12 test scores" in said
+
+
+def flip(path: Path) -> None:
+    """One more wrong answer, and the digest that goes with it."""
+    beside = path.with_suffix(".npz")
+    with np.load(beside) as arrays:
+        predicted, labels = arrays["predicted"].copy(), arrays["labels"]
+    predicted[-1] = (predicted[-1] + 1) % 10
+    beside.write_bytes(pack({"test": predicted, "labels/test": labels}))
+
+
+def flip_in_both(path: Path) -> None:
+    flip(path)
+    sha = hashlib.sha256(path.with_suffix(".npz").read_bytes()).hexdigest()
+    edit(path, predictions={"file": path.with_suffix(".npz").name, "sha256": sha})
+
+
+def reseed(path: Path) -> None:
+    values = json.loads(path.read_text())
+    values["run"]["seed"] = 7
+    path.write_text(json.dumps(values))
+
+
+def cut(path: Path) -> None:
+    beside = path.with_suffix(".npz")
+    beside.write_bytes(beside.read_bytes()[:-40])
+    sha = hashlib.sha256(beside.read_bytes()).hexdigest()
+    edit(path, predictions={"file": beside.name, "sha256": sha})
+
+
+SPOILT = {
+    "a prediction": (flip, "is not the predictions file that it was written with"),
+    "a prediction and its digest": (flip_in_both, "accuracy 0.9 of test, but its stored predictions give 0.899"),
+    "half a predictions file": (cut, "cannot be read"),
+    "the accuracy": (lambda p: edit(p, scores={"test": 0.95}), "its stored predictions give 0.9"),
+    "no count": (lambda p: edit(p, scores={"test": 0.9005}), "no whole number of right answers out of 1000"),
+    "the seed": (reseed, "does not match its contents"),
+    "half a file": (lambda p: p.write_text(p.read_text()[:200]), "not readable as JSON"),
+    "a newer schema": (lambda p: edit(p, schema=2), "schema 2, expected 1"),
+    "an unknown field": (lambda p: edit(p, more=1), "unexpected keyword argument 'more'"),
+    "a lacking field": (lambda p: p.write_text(json.dumps({"schema": 1})), "missing 4 required"),
+    "a type": (lambda p: edit(p, shared=None), "shared is None, which tables cannot read"),
+    "the name": (lambda p: p.rename(p.with_name("x--lora--s0--0123456789.json")), "renamed or moved by hand?"),
+    "NaN": (lambda p: edit(p, scores={"test": math.nan}), "accuracy nan of test, expected a number from 0 to 1"),
+    "percent": (lambda p: edit(p, scores={"test": 93.0}), "accuracy 93.0 of test, expected a number from 0 to 1"),
+    "NaN elsewhere": (lambda p: edit(p, cost={"seconds_train": math.inf}), "cost.seconds_train is no finite number"),
+    "no score": (lambda p: edit(p, scores={}), "ended ok without a test score"),
+    "a failure with scores": (lambda p: edit(p, status="oom"), "ended oom, yet has scores"),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_what_is_spoilt_is_one_error_that_names_the_file(runs, capsys, what) -> None:
+    bad, *_ = whole(runs)
+    spoil, message = SPOILT[what]
+    spoil(bad)
+    assert main([str(runs.root)]) == 1
+    said = capsys.readouterr().out
+    lines = said.partition("errors:\n")[2].partition("\n\n")[0].splitlines()
+    line = next(line for line in lines if message in line)
+    assert "mini/" in line and (bad.name in line or "x--lora--s0" in line)
+    assert "12 records" in said
+
+
+def warned(runs, **kwargs) -> list[str]:
+    return [str(one) for one in check(runs.root, **kwargs).warnings]
+
+
+def test_missing_predictions_are_a_warning(runs) -> None:
+    whole(runs)[0].with_suffix(".npz").unlink()
+    found = check(runs.root)
+    assert not found.errors and [one.what for one in found.warnings] == [
+        "its predictions are not beside it: its accuracy is taken on trust"
+    ]
+    assert "for 11 of 12 test scores" in found.notes[0]
+
+
+def test_where_a_record_comes_from(runs) -> None:
+    for path, seen in zip(whole(runs), [{}, CLEAN | {"dirty": True}, *[CLEAN] * 10], strict=True):
+        edit(path, provenance=seen)
+    assert sum("no commit is known" in line for line in warned(runs)) == 1
+    assert sum("changes that no commit has" in line for line in warned(runs)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"versions": {"harness": 1, "pixels": 1}}, "one row mixes harness versions 1 and 2"),
+        ({"fields": {"provenance": CLEAN | {"versions": {"torch": "2.13"}}}}, "mixes torch versions 2.13 and 2.14.1"),
+        ({"recipe__precision": "bf16"}, "one row mixes precisions bf16 and fp32"),
+    ],
+)
+def test_what_a_row_mixes(runs, changes, message) -> None:
+    for seed in range(3):
+        wrote(runs, 100 + seed, "digits", seed=seed, versions={"harness": 2, "pixels": 1})
+        wrote(runs, 100 + seed, "count", seed=seed, **({"versions": {"harness": 2, "pixels": 1}} | changes))
+    assert [line for line in warned(runs) if message in line]
+
+
+def test_seeds_that_are_too_few_or_change_nothing(runs) -> None:
+    wrote(runs, 100), wrote(runs, 100, label="ssf"), wrote(runs, 50, "count", label="ssf")
+    path = wrote(runs, 100, label="ssf", seed=1)
+    first = json.loads(next(runs.root.glob("mini/digits--ssf--s0*.json")).read_text())["predictions"]["sha256"]
+    edit(path, predictions={"file": path.with_suffix(".npz").name, "sha256": first})
+    said = warned(runs)
+    assert "mini: lora: one seed on digits; at least 3, better 5" in said
+    assert "mini: ssf: 2 seeds on digits; at least 3, better 5" in said
+    assert any("same class for every test image, though their seeds differ" in line for line in said)
+    assert any("mini: lora: lacks 1 of the 2 test sets" in line and "(count)" in line for line in said)
+
+
+def test_other_weights_under_one_name(runs) -> None:
+    whole(runs)
+    whole(runs, backbone__weights_sha256="f" * 64)
+    assert any("the backbone called vit_pico has other weights" in line for line in warned(runs))
+
+
+def errors(runs, **kwargs) -> list[str]:
+    return [str(one) for one in check(runs.root, **kwargs).errors]
+
+
+def test_one_task_on_other_examples_whatever_the_recipe(runs) -> None:
+    wrote(runs)
+    splits = runs.a_run()["data"]["splits"]
+    splits["test"]["digest"] = "f" * 64
+    wrote(runs, recipe__name="other", data__splits=splits)
+    assert any("differ in the test examples of digits" in line for line in errors(runs))
+
+
+def test_labels_that_differ_though_the_images_do_not(runs) -> None:
+    path = whole(runs)[0]
+    with np.load(path.with_suffix(".npz")) as arrays:
+        packed = pack({"test": arrays["predicted"], "labels/test": np.roll(arrays["predicted"], 1)})
+    path.with_suffix(".npz").write_bytes(packed)
+    edit(path, predictions={"file": path.with_suffix(".npz").name, "sha256": hashlib.sha256(packed).hexdigest()})
+    assert any("labels of test stored beside them differ" in line for line in errors(runs))
+
+
+def test_two_records_of_one_run_and_one_cell_under_two_settings(runs) -> None:
+    path = whole(runs)[0]
+    (runs.root / "copy").mkdir()
+    (runs.root / "copy" / path.name).write_bytes(path.read_bytes())
+    wrote(runs, 1, seed=5, recipe__lr=9.0)
+    said = errors(runs)
+    assert any("are 2 records of the same run" in line for line in said)
+    assert any("no table can be made" in line and "recipe.lr is 0.001" in line for line in said)
+
+
+def test_what_was_chosen_on_test_images(runs) -> None:
+    curve = [{"phase": "1", "epoch": i, "loss": 0.1, "test": value} for i, value in ((1, 0.95), (2, 0.9))]
+    wrote(runs, oracle=True, fields={"curve": curve})
+    wrote(runs, task="count", oracle=True, fields={"curve": curve[:1]})
+    preset = {"name": "vpt", "model": "m", "data": "d", "selected": "best of 10 looks at TEST", "lacks": ""}
+    wrote(runs, label="vpt", preset=preset, per_task="test")
+    said = warned(runs)
+    assert any("(oracle=true): a diagnostic" in line for line in said)
+    assert sum("test is 0.9, but 0.95 in its own curve by the rule last" in line for line in said) == 1
+    assert any("chosen on test images (best of 10 looks at TEST)" in line for line in said)
+    assert any("chosen on test images by those who published them" in line for line in said)
+
+
+def test_an_epoch_chosen_on_what_was_learnt_is_an_error(runs) -> None:
+    wrote(runs, recipe__select="best_val")
+    assert any("chosen on validation images that it learnt from (trainval)" in line for line in errors(runs))
+
+
+def test_accuracies_that_do_not_go_with_training(runs) -> None:
+    # 4 standard errors of 90 % on 1000 beside 80 % on 200 images: 4 * 2.5 = 10 points
+    wrote(runs, fields={"scores": {"test": 0.9, "val": 0.805}})
+    wrote(runs, task="count", fields={"scores": {"test": 0.9, "val": 0.7}})
+    wrote(runs, task="letters", fields={"curve": [{"epoch": 1, "loss": 2.31}]})
+    wrote(runs, task="location", fields={"curve": [{"epoch": 1, "loss": 2.29}]})
+    said = [line for line in warned(runs) if "yet test" in line or "above validation" in line]
+    assert len(said) == 2
+    assert "count--lora" in said[0] + said[1] and "20.0 points above validation" in said[0] + said[1]
+    assert "(loss 2.31, ln 10 = 2.30)" in said[0] + said[1] and "letters--lora" in said[0] + said[1]
+
+
+def pins(runs, tmp_path: Path, **changes) -> Path:
+    split = runs.a_run()["data"]["splits"]["test"]
+    values = {"size": "1000", "examples": split["digest"], "labels": digest(LABELS.tolist())} | changes
+    path = tmp_path / "digests.csv"
+    path.write_text("task,split,size,examples,labels\n" + ",".join(["digits", "test", *values.values()]) + "\n")
+    return path
+
+
+def official(runs, state: str = "confirmed") -> None:
+    data = {**runs.a_run()["data"], "confirmed": {"test": state}}
+    data["splits"] = {"test": data["splits"]["test"]}
+    wrote(runs, task__suite="vtab", data=data)
+
+
+def test_pinned_digests_are_looked_up_and_not_taken_from_the_record(runs, tmp_path) -> None:
+    official(runs)
+    assert not errors(runs, pinned=pins(runs, tmp_path))
+    for what in ("size", "examples", "labels"):
+        (line,) = errors(runs, pinned=pins(runs, tmp_path, **{what: "9" * 64}))
+        assert f"{what} of digits's test are" in line and "pinned are 9999999999999999" in line
+    assert any("but nothing is pinned of it" in x for x in warned(runs, pinned=pins(runs, tmp_path, examples="")))
+
+
+def test_what_is_not_yet_confirmed_is_a_warning_and_assumed_names_are_not_compared(runs, tmp_path) -> None:
+    official(runs, "keys assumed")
+    found = check(runs.root, pins(runs, tmp_path, examples="9" * 64))
+    assert not found.errors and any("not yet confirmed" in str(one) for one in found.warnings)
+
+
+def test_the_real_pins_can_be_read_and_others_are_refused(runs, tmp_path, capsys) -> None:
+    whole(runs)
+    assert main([str(runs.root), "--pinned", str(Path(__file__).parents[2] / "data/splits/digests.csv")]) == 0
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    assert main([str(runs.root), "--pinned", str(tmp_path / "odd.csv")]) == 2
+    assert "holds no pinned digests" in capsys.readouterr().err
+
+
+def test_too_good_to_be_true(runs) -> None:
+    """On Pets 94.5 is the best published figure, 89.26 that of linear; chance is 1.9 points on 1000 images, or 1.4."""
+    for label, wrong in (("linear", 79), ("bitfit", 50), ("lora", 40), ("ssf", 10)):
+        for seed in range(3):
+            wrote(runs, wrong, "pets", label, seed, task__suite="vtab", task__num_classes=37)
+    said = {line.partition(",")[0]: line for line in warned(runs) if "is above" in line}
+    assert set(said) == {"bitfit", "lora", "ssf"}
+    assert "ssf, pets: 99.0 is above 94.5, the best that was published of any method (qGOFT" in said["ssf"]
+    assert "by more than chance (1.4) and 1 point" in said["ssf"]
+    assert "of this method" in said["bitfit"] and "of this method" in said["lora"]
+
+
+@pytest.mark.parametrize(
+    ("published", "name", "same"),
+    [
+        ("VPT-Deep", "vpt_deep", True),
+        ("LoRA-8", "lora", True),
+        ("FacT-TT r<=16", "fact_tt", True),
+        ("lora [last epoch]", "lora", True),
+        ("Full fine-tuning", "full", True),
+        ("lora_p_adapter [last epoch]", "adapter", False),
+        ("GLoRA", "lora", False),
+        ("GLoRA", "glora_large", False),
+    ],
+)
+def test_a_published_row_is_known_by_its_name(published, name, same) -> None:
+    assert plausible.is_method(published, name) is same
+
+
+def test_the_same_finding_of_many_records_is_one_line(runs) -> None:
+    for path in whole(runs):
+        edit(path, provenance={})
+    (line,) = warned(runs)
+    assert f"and {12 - SHOWN} more: made outside a checkout" in line
+
+
+def test_nothing_to_check_is_one_sentence(runs, capsys) -> None:
+    assert main([str(runs.root)]) == 2
+    assert "no records to check in" in capsys.readouterr().err
+    assert main([str(runs.root / "nowhere")]) == 2
+    assert "no folder" in capsys.readouterr().err
+
+
+def everything(runs) -> dict:
+    """A record with all that reports read."""
+    fields = {
+        "predictions": {"file": "x", "sha256": "y"}, "provenance": CLEAN, "losses": {"val": 1.0},
+        "images": {"test": "a"}, "curve": [{"epoch": 1, "loss": 0.1, "test": 0.5}],
+    }  # fmt: skip
+    preset = {"name": "vpt", "model": "m", "data": "d", "selected": "x", "lacks": ""}
+    tuned = {"study": "s", "trials": 4, "folds": 1}
+    data = {**runs.a_run()["data"], "sample": 0, "flavour": "official", "confirmed": {"test": "confirmed"}}
+    task = {**runs.a_run()["task"], "suite": "vtab", "targets": {}, "in_domain": [], "seen": []}
+    more = {"preset": preset, "tuned": tuned, "versions": {"harness": 1}, "oracle": True, "data": data}
+    return copy.deepcopy(vars(runs.a_record(0.5, run=runs.a_run(**more) | {"task": task}, **fields)))
+
+
+def places(value, at=()):
+    yield at
+    for key in value if isinstance(value, dict) else ():
+        yield from places(value[key], (*at, key))
+
+
+def test_no_type_of_any_field_makes_it_stumble(runs) -> None:
+    """Each field in turn is something else, with an id that fits; whoever wrote the file meant no harm."""
+    base = everything(runs)
+    for at in [at for at in places(base) if at and at[0] not in ("id", "schema")]:
+        for value in (None, [None]):
+            changed = copy.deepcopy(base)
+            inner = changed
+            for key in at[:-1]:
+                inner = inner[key]
+            inner[at[-1]] = value
+            changed["id"] = run_id(changed["run"]) if isinstance(changed["run"], dict) else "0"
+            path = runs.root / "vtab" / "digits--lora--s0--x.json"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(changed))
+            found = check(runs.root)
+            assert found.records == 1
+            if not found.errors:  # it is counted, so pages and tables have to cope with it too
+                leaderboard.write(runs.root, beside_published=True)
