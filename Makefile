@@ -68,7 +68,7 @@ $(READY): requirements.lock pyproject.toml
 list: $(READY) ## methods, tasks, recipes, backbones
 	@$(PY) -m visionpeft.benchmark list
 
-data: $(READY) ## get and check data sets: make data TASK=vtab_eurosat (or SUITE=vtab) DATA=<folder> TERMS=accept
+data: $(READY) ## get and check data sets: make data TASK=vtab_eurosat (or SUITE=vtab) DATA=<folder> TERMS=accept [SOURCE=tfds]
 	@$(PY) -m visionpeft.benchmark data $(if $(TASK),'task=$(TASK)') $(_extra)
 
 demo: $(READY) ## the main job on the embedded default: four methods, three tasks, short schedules, a leaderboard

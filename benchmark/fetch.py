@@ -27,7 +27,8 @@ from .transfers import Transfers
 SETTINGS = ("task", "suite", "data", "source", "terms")
 HELP = (
     "task=vtab_eurosat,vtab_dtd or task=vtab_* or suite=vtab; data=<folder> (or VISIONPEFT_DATA); "
-    "source=original to check another copy than the first that is there; terms=accept to download without a question"
+    "source=original to check another copy than the first that is there, source=tfds to have tensorflow-datasets "
+    "prepare one; terms=accept to download without a question"
 )
 
 
@@ -50,11 +51,11 @@ def data(argv: list[str]) -> int:
         return known()
     asked = _read(argv)
     orders = _orders(asked)
-    consent = _consent(asked, [one for one in orders.values() if one.outstanding])
+    consent = _consent(asked, [one for one in orders.values() if one.comes])
     with Transfers() as screen:
         unmet = {}
         for folder, one in orders.items():
-            if not consent and one.outstanding:
+            if not consent and one.comes:
                 unmet[folder] = ""  # that has been said
             elif why := _attempt(one, screen):
                 unmet[folder] = why
@@ -132,9 +133,10 @@ def _here(sources: Iterable[Source], asked: Asked) -> list[Source]:
 
 
 def _offer(sources: Iterable[Source], asked: Asked) -> Delivery | None:
-    """Return what can be had for the first of a task's sources of which something can."""
+    """Return what can be had for the first of a task's sources of which something can; made is only what is named."""
     offers = [source.delivery(asked.root) for source in _considered(sources, asked)]
-    return next((offer for offer in offers if offer and offer.missing and offer.remotes), None)
+    wanted = [offer for offer in offers if offer and offer.missing and (offer.remotes or (offer.make and asked.source))]
+    return wanted[0] if wanted else None
 
 
 def _orders(asked: Asked) -> dict[Path, Delivery]:
@@ -153,18 +155,15 @@ def _consent(asked: Asked, orders: list[Delivery]) -> bool:
     """Show what would be downloaded and under whose terms, and ask; without a terminal, terms=accept must be given."""
     if not orders:
         return True
-    rows = [
-        [one.folder.name, remote.name, readable(left(remote, one.folder)) if remote.size else "?", _hosts(remote.urls)]
-        for one in orders
-        for remote in one.outstanding
-    ]
+    rows = [row for one in orders for row in _rows(one)]
     table(["data set", "file", "to download", "from"], rows)
     for one in orders:
         remark(f"{one.folder.name}: {one.terms or 'its owners state no terms'}")
     wanted = [(remote, one.folder) for one in orders for remote in one.outstanding]
-    total = readable(sum(left(*one) for one in wanted))
-    more = "" if all(remote.size for remote, _ in wanted) else " and files of unknown size"
-    remark(f"{total}{more} to download into {asked.root}, {readable(free(asked.root))} free")
+    total = sum(left(*one) for one in wanted)
+    unknown = any(one.make for one in orders) or not all(remote.size for remote, _ in wanted)
+    amount = " and ".join([readable(total)] * bool(total) + ["files of unknown size"] * unknown)
+    remark(f"{amount or readable(0)} to download into {asked.root}, {readable(free(asked.root))} free")
     if asked.accepted:
         return True
     if sys.stdin.isatty() and sys.stderr.isatty():
@@ -172,6 +171,17 @@ def _consent(asked: Asked, orders: list[Delivery]) -> bool:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
     complain("nothing was downloaded: if you accept these terms, say so with TERMS=accept")
     return False
+
+
+def _rows(one: Delivery) -> list[list[str]]:
+    """Return the lines of what would be downloaded for a data set."""
+    name = one.folder.name
+    if one.make:
+        return [[name, "what its builder asks for", "?", one.maker]]
+    return [
+        [name, remote.name, readable(left(remote, one.folder)) if remote.size else "?", _hosts(remote.urls)]
+        for remote in one.outstanding
+    ]
 
 
 def _hosts(urls: Iterable[str]) -> str:

@@ -23,6 +23,8 @@ class Delivery:
         lacking: returns None if all that is needed is there, else what is missing.
         terms: whose terms of use apply, with the page that states them.
         by_hand: what a person must do for what is not served.
+        make: makes the files where they are not served as they are read; then nothing else is downloaded.
+        maker: who or what does.
     """
 
     folder: Path
@@ -30,6 +32,8 @@ class Delivery:
     lacking: Callable[[], str | None]
     terms: str = ""
     by_hand: str = ""
+    make: Callable[[Listener], None] | None = None
+    maker: str = ""
 
     @property
     def missing(self) -> str | None:
@@ -40,6 +44,11 @@ class Delivery:
     def outstanding(self) -> list[Remote]:
         """What would be downloaded."""
         return [r for r in self.remotes if r.urls and not self._here(r)] if self.missing else []
+
+    @property
+    def comes(self) -> bool:
+        """Whether anything would come from elsewhere."""
+        return bool(self.missing) and (self.make is not None or bool(self.outstanding))
 
     @property
     def brought(self) -> list[str]:
@@ -59,6 +68,9 @@ def obtain(delivery: Delivery, listener: Listener | None = None) -> None:
     """
     if delivery.missing is None:
         return
+    if delivery.make:
+        _made(delivery, delivery.make, listener or Listener())
+        return
     if not delivery.remotes:
         raise DataError("\n".join(filter(None, (delivery.missing, delivery.by_hand))))
     _room(delivery)
@@ -75,6 +87,16 @@ def obtain(delivery: Delivery, listener: Listener | None = None) -> None:
         raise DataError("\n".join(filter(None, (str(error), *more, delivery.by_hand)))) from None
     if reason := delivery.missing:
         raise DataError(f"{reason}, although {', '.join(r.name for r in delivery.remotes)} is there")
+
+
+def _made(delivery: Delivery, make: Callable[[Listener], None], listener: Listener) -> None:
+    """Have the files made, and see that they are what is wanted."""
+    try:
+        make(listener)
+    except DataError as error:
+        raise DataError("\n".join(filter(None, (str(error), delivery.by_hand)))) from None
+    if reason := delivery.missing:
+        raise DataError(f"{reason}, although {delivery.maker} went through")
 
 
 def _bring(delivery: Delivery, listener: Listener | None) -> None:

@@ -82,6 +82,7 @@ class DataSet(ABC):
         by_hand: what a person must do before it can be read, where no download is possible.
         inexact: why the official examples cannot be rebuilt from the owners' files, and which source has them; "" if
             they can.
+        preparing: modules that its builder in tensorflow-datasets needs.
         encoded: whether the owners publish encoded images, whose bytes are kept as they are; otherwise arrays.
     """
 
@@ -97,6 +98,7 @@ class DataSet(ABC):
     terms: ClassVar[str] = ""
     by_hand: ClassVar[str] = ""
     inexact: ClassVar[str] = ""
+    preparing: ClassVar[tuple[str, ...]] = ("tensorflow",)
     encoded: ClassVar[bool] = True
 
     @abstractmethod

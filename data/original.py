@@ -38,6 +38,8 @@ class Original(Source):
             return "give the folder that holds the data sets with DATA=... or VISIONPEFT_DATA"
         folders = [folder for folder in self._folders(root) if folder.is_dir()]
         if not folders:
+            if self.dataset.inexact:
+                return self.dataset.inexact
             return f"no folder {' or '.join(self.dataset.names)} in {root}; `make data` says how to get it"
         reasons = [self._lacks(folder) for folder in folders]
         return None if None in reasons else reasons[0]

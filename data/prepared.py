@@ -18,14 +18,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .obtain import Delivery
 from .official import DataSet, as_published, position, text_of
 from .order import official_order
-from .task import DataError, Source, Split
+from .prepare import HOME, prepare, unable
+from .task import DataError, Source, Split, more
 from .vtab.tfrecord import records
 
-HOMES = ("", "tensorflow_datasets")
+HOMES = ("", HOME)
 """The data folder may be the one of tensorflow-datasets or hold it."""
 INFO = "dataset_info.json"
+BEGUN = ("incomplete.*_*", "[0-9]*.[0-9]*.[0-9]*")
+"""What folders of versions are called before they are whole, or if they lost that file."""
+DEEPEST = 3
+"""Levels of folders below a home: name, configuration, version."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Prepared(Source):
             return "give the folder that holds the data sets with DATA=... or VISIONPEFT_DATA"
         found = self._versions(root)
         if not found:
-            return f"no folder {self._builder} prepared by tensorflow-datasets in {root}"
+            return self._absence(root.expanduser())
         if not any(map(self._accepts, found)):
             versions = ", ".join(path.name for path in found)
             return f"{found[0].parent} has version {versions}, expected {' or '.join(self._majors)}"
@@ -72,6 +78,31 @@ class Prepared(Source):
             return as_published(self.dataset, stored.features(start + i)["image"])
 
         return Split(keys, labels, read, stored.files)
+
+    def delivery(self, root: Path) -> Delivery:  # noqa: D102
+        data = self.dataset
+        return Delivery(
+            folder=root.expanduser() / HOME / self._builder,
+            remotes=(),
+            lacking=lambda: self.missing(root),
+            terms=data.terms,
+            by_hand=unable(data) or "",
+            make=None if unable(data) else lambda listener: prepare(data, root, listener),
+            maker=f"tensorflow-datasets' builder {data.builder}",
+        )
+
+    def _absence(self, root: Path) -> str:
+        """Return why no version is there: it is the wrong folder, preparing one was interrupted, or none was begun."""
+        if above := next((folder for folder in root.absolute().parents[:DEEPEST] if self._versions(folder)), None):
+            return f"{root} lies within what tensorflow-datasets prepared; give the folder that holds it all, {above}"
+        folders = [root / home / self._builder for home in HOMES]
+        if begun := [path for folder in folders for form in BEGUN for path in folder.glob(form)]:
+            return f"{begun[0]} is not whole, preparing was interrupted; remove it and have the data set prepared again"
+        wanted = root / HOME / self.dataset.builder.replace(":", "/")
+        return (
+            f"no folder {self._builder} prepared by tensorflow-datasets in {root}, expected {wanted} with {INFO}; "
+            "`make data` with SOURCE=tfds prepares it"
+        )
 
     @property
     def _builder(self) -> str:
@@ -130,6 +161,11 @@ def opened(folder: Path, split: str, stamp: int) -> Stored:
             raise DataError(f"{folder} has no split {split}; it has {', '.join(builder.info.splits) or 'none'}")
         about = builder.info.splits[split]
         files = tuple(Path(path) for path in about.filepaths)
+        if absent := [path for path in files if not path.is_file()]:
+            raise DataError(
+                f"{folder} is not whole: split {split} lacks {absent[0].name}{more(len(absent))}; remove that folder "
+                "and have the data set prepared again"
+            )
         if builder.info.file_format.value == "tfrecord":
             messages: Sequence[bytes] = Messages(files)
         else:
@@ -150,7 +186,9 @@ def _parser(features: Any, messages: Sequence[bytes], where: str) -> Callable[[i
 
     def parse(i: int) -> Mapping[str, Any]:
         try:
-            return features.deserialize_example_np(messages[i], decoders=skip)
+            if not (message := messages[i]):
+                raise EOFError("its file is cut short")  # array_record gives nothing there, and raises nothing
+            return features.deserialize_example_np(message, decoders=skip)
         except Exception as error:  # whatever a damaged record happens to trigger
             raise DataError(f"record {i} of {where} cannot be read ({error!r:.300})") from None
 

@@ -42,8 +42,8 @@ class Caltech101(DataSet):
     val: ClassVar[str] = "train[2754:2954]"
     terms: ClassVar[str] = "CC BY 4.0: https://data.caltech.edu/records/mzrjq-6wc02"
     by_hand: ClassVar[str] = (
-        "prepare caltech101 with tensorflow-datasets and TensorFlow (tfds build caltech101 --data_dir <data folder>), "
-        "which downloads the images itself"
+        "`make data TASK=vtab_caltech101 SOURCE=tfds DATA=<data folder>` has tensorflow-datasets prepare it with "
+        "TensorFlow, which downloads the images itself"
     )
     inexact: ClassVar[str] = (
         "which images of Caltech101 are in train and test depends on the order in which a disk listed them when "

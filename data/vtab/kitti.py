@@ -49,6 +49,7 @@ class Kitti(DataSet):
         _remote("data_object_label_2.zip", "4efc76220d867e1c31bb980bbf8cbc02599f02a9cb4350effa98dbb04aaed880", 5601213),
         _remote("devkit_object.zip", "ce0b76b69c0c5f89690a0d65b7302bbbdb962a0c7e8aba6efc7050d1b04b4cf1", 63794),
     )
+    preparing: ClassVar[tuple[str, ...]] = ("tensorflow", "cv2")
     terms: ClassVar[str] = "CC BY-NC-SA 3.0: https://www.cvlibs.net/datasets/kitti/"
     encoded: ClassVar[bool] = False
 

@@ -25,13 +25,14 @@ class Retinopathy(DataSet):
     builder: ClassVar[str] = "diabetic_retinopathy_detection/btgraham-300:3.0.0"
     counts: ClassVar[Mapping[str, int]] = {"train": 35126, "validation": 10906, "test": 42670}
     val: ClassVar[str] = "validation[:200]"
+    preparing: ClassVar[tuple[str, ...]] = ("tensorflow", "cv2")
     terms: ClassVar[str] = "rules of the contest: https://www.kaggle.com/c/diabetic-retinopathy-detection/rules"
     by_hand: ClassVar[str] = (
         "Kaggle gives the images to users who accepted the rules: log in at "
         "https://www.kaggle.com/c/diabetic-retinopathy-detection/data, download all files, join the parts "
         "(cat train.zip.* > train.zip, cat test.zip.* > test.zip), unpack them so that "
-        "<tensorflow-datasets' folder>/downloads/manual has the folders train, test and sample and the file "
-        "trainLabels.csv, then prepare diabetic_retinopathy_detection/btgraham-300"
+        "<data folder>/tensorflow_datasets/downloads/manual has the folders train, test and sample and the file "
+        "trainLabels.csv, then `make data TASK=vtab_retinopathy SOURCE=tfds`"
     )
     inexact: ClassVar[str] = (
         "VTAB's images of Diabetic Retinopathy were processed and encoded anew by tensorflow-datasets, which the "

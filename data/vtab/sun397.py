@@ -30,12 +30,13 @@ class SUN397(DataSet):
     counts: ClassVar[Mapping[str, int]] = {"train": 76128, "validation": 10875, "test": 21750}
     newer_counts: ClassVar[Mapping[str, int]] = {"train": 76127}
     val: ClassVar[str] = "validation[:200]"
+    preparing: ClassVar[tuple[str, ...]] = ("tensorflow", "cv2")
     terms: ClassVar[str] = "Princeton University, for research: https://vision.princeton.edu/projects/2010/SUN/"
     by_hand: ClassVar[str] = (
         "the owners no longer serve SUN397.tar.gz (39,077,296,924 bytes, sha256 "
         "f404130965a7ad77bed5ececc71e720ab50f3cc1e1bb257257610d38f3b928ec) and Partitions.zip (18,293,705 bytes, "
         "sha256 e3311ea5f812d4cc6faef194688343d1111f6cd6f70f2c62f393c2b8d6ba1ec9): ask who still has them, put both "
-        "into <tensorflow-datasets' folder>/downloads/manual, then prepare sun397/tfds"
+        "into <data folder>/tensorflow_datasets/downloads/manual, then `make data TASK=vtab_sun397 SOURCE=tfds`"
     )
     inexact: ClassVar[str] = (
         "VTAB's images of SUN397 were shrunk and encoded anew by tensorflow-datasets, which the owners' files cannot "

@@ -193,7 +193,16 @@ def test_a_warm_cache_reads_no_record(root, tmp_path, monkeypatch):
 def test_what_is_missing_is_said(root, tmp_path, monkeypatch):
     source = Prepared(Named())
     assert str(source.missing(None)).startswith("give the folder")
-    assert source.missing(tmp_path) == f"no folder prepared_toy/named prepared by tensorflow-datasets in {tmp_path}"
+    assert source.missing(tmp_path) == (
+        f"no folder prepared_toy/named prepared by tensorflow-datasets in {tmp_path}, expected "
+        f"{tmp_path}/tensorflow_datasets/prepared_toy/named/2.1.0 with dataset_info.json; `make data` with SOURCE=tfds "
+        "prepares it"
+    )
+    home = root / "tensorflow_datasets"
+    for inner in ("prepared_toy", "prepared_toy/named", "prepared_toy/named/2.1.0"):
+        assert source.missing(home / inner) == (
+            f"{home / inner} lies within what tensorflow-datasets prepared; give the folder that holds it all, {home}"
+        )
     with pytest.raises(DataError, match="no folder prepared_toy/named"):
         source.split(tmp_path, "train")
     monkeypatch.setattr(prepared, "find_spec", lambda name: None)
@@ -270,9 +279,14 @@ def test_records_that_do_not_say_their_numbers_have_positions(root, monkeypatch)
 
 def test_damaged_folders_are_named(root):
     folder = root / "tensorflow_datasets" / "prepared_toy" / "named" / "2.1.0"
-    next(folder.glob("*train*00001-of*")).unlink()
-    with pytest.raises(DataError, match="named/2.1.0"):
+    lost = next(folder.glob("*train*00001-of*"))
+    lost.unlink()
+    with pytest.raises(DataError, match=f"named/2.1.0 is not whole: split train lacks {lost.name}; remove that folder"):
         Prepared(Named()).split(root, "test")
+    cut = next(folder.glob("*validation*00001-of*"))
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    with pytest.raises(DataError, match="of split validation in .*named/2.1.0 cannot be read .*cut short"):
+        Prepared(Named()).split(root, "val")
     (folder / "dataset_info.json").write_text("{")
     with pytest.raises(DataError, match="named/2.1.0 cannot be read as tensorflow-datasets prepared it"):
         Prepared(Named()).split(root, "train")
