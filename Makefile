@@ -17,11 +17,12 @@ RETRY  ?=
 SAVE   ?=
 ORACLE ?=
 WANDB  ?=
+TENSORBOARD ?=
 SETTING ?=
 FORMAT ?= md
 STANDALONE ?=
 FROM   ?=
-KNOWN  := METHOD SEEDS TASKS TASK TRIALS TUNED SHOTS PYTHON DATA RUNS DRY RETRY SAVE ORACLE WANDB SETTING FROM
+KNOWN  := METHOD SEEDS TASKS TASK TRIALS TUNED SHOTS PYTHON DATA RUNS DRY RETRY SAVE ORACLE WANDB TENSORBOARD SETTING FROM
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
@@ -35,7 +36,7 @@ blank := $(subst ,, )
 _given  = $(filter-out $(addsuffix =%,$(KNOWN)),$(subst \$(blank),<blank>,$(MAKEOVERRIDES)))
 _extra  = $(foreach word,$(_given),'$(subst <blank>,$(blank),$(word))')
 _on     = $(filter-out 0 false no,$(1))
-_flags  = $(if $(call _on,$(DRY)),dry=true) $(if $(call _on,$(RETRY)),retry=true) $(if $(call _on,$(SAVE)),save=true) $(if $(call _on,$(ORACLE)),oracle=true) $(if $(WANDB),wandb=$(WANDB)) $(if $(call _on,$(TUNED)),per_task=tuned)
+_flags  = $(if $(call _on,$(DRY)),dry=true) $(if $(call _on,$(RETRY)),retry=true) $(if $(call _on,$(SAVE)),save=true) $(if $(call _on,$(ORACLE)),oracle=true) $(if $(WANDB),wandb=$(WANDB)) $(if $(call _on,$(TENSORBOARD)),tensorboard=true) $(if $(call _on,$(TUNED)),per_task=tuned)
 # the tasks of a suite: all of them, those whose data is there (TASKS=available), or the named ones, perhaps with *
 _named  = $(if $(findstring *,$(TASKS)),glob([$(TASKS)]),$(TASKS))
 _tasks  = $(if $(filter-out available,$(TASKS)),'task=$(_named)','task=glob($(or $(2),$(1)_*))') $(if $(filter available,$(TASKS)),available=true)
@@ -48,7 +49,7 @@ DEMO   = backbone=vit_pico recipe=demo seed=0 'task=mini_digits,mini_tissue,mini
 _run    = $(PY) -m visionpeft.benchmark -m 'method=$(METHOD)' 'seed=$(SEEDS)' $(_flags) $(1) $(_extra)
 # a failed run (exit 1) does not keep the others from their table; a refused command (2) does
 then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call _board),true); exit $$code
-_board  = $(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published)
+_board  = $(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published $(if $(WANDB),--wandb $(WANDB)))
 
 .PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard table figures merge check-records test lint types check clean
 .DEFAULT_GOAL := help
@@ -92,7 +93,7 @@ tune: $(READY) ## choose settings on train800/val200: make tune METHOD=lora TASK
 	@$(PY) -m visionpeft.benchmark tune -m 'method=$(METHOD)' 'task=$(if $(findstring *,$(TASK)),glob([$(TASK)]),$(TASK))' trials=$(TRIALS) $(_flags) $(TUNING) $(_extra)
 	@$(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.budget "$$VISIONPEFT_RUNS")
 
-leaderboard: $(READY) ## page, Markdown and CSV tables from all records
+leaderboard: $(READY) ## page, Markdown and CSV tables from all records; WANDB=offline|online also logs them
 	@$(call _board)
 
 table: $(READY) ## the tables on standard output: make -s table FORMAT=latex|md|csv SUITE=vtab STANDALONE=1 > t.tex

@@ -19,10 +19,11 @@ from omegaconf.errors import OmegaConfBaseException
 from .compose import Wanted, compose_options, compose_run, compose_study
 from .overrides import CommandLine, suite_sizes
 from .plan import Planned, Refused, plan
-from .queue import drain, estimate, pending
+from .queue import RunFailed, drain, estimate, pending
 from .screen import complain, remark, table
 from .spec import Options, Run
 from .tools import TOOLS
+from .tracking import insist
 from .tune import tune
 
 Asked = TypeVar("Asked", Run, Wanted)
@@ -41,6 +42,9 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("stopped; finished runs are kept, the same command goes on from here")
         return 130
+    except RunFailed as error:
+        complain(str(error))
+        return 1
     except USER_ERRORS as error:
         complain(_one_message(error))
         return 2
@@ -64,7 +68,7 @@ def benchmark(
     def collect(config: DictConfig) -> None:
         if _launched_elsewhere():  # perhaps in another process: what happens must be raised to be heard of
             if work([compose(config, line.folders)], compose_options(config, sizes)):
-                raise RuntimeError("this run failed, see above")
+                raise RunFailed("a run failed, see above; the others went on, and the same command skips what is done")
             return
         try:
             asked.append(compose(config, line.folders))
@@ -99,6 +103,7 @@ def work(runs: list[Run], options: Options) -> int:
     notices(planned)
     if options.dry:
         return preview(planned, left, options)
+    insist(options)
     done = len(planned) - len(left)
     if done:
         remark(f"{done} of {len(planned)} runs are done already (or failed before: retry=true), {len(left)} to go")
@@ -163,6 +168,9 @@ def _one_message(error: BaseException) -> str:
     text = causes[0] if causes else type(error).__name__
     if isinstance(error, HydraException) and len(causes) > 1 and causes[1] not in text:
         text += f" ({causes[1].splitlines()[0]})"
+    if "Could not find 'hydra/launcher/joblib'" in text:
+        text = "hydra/launcher=joblib needs pip install 'visionpeft[joblib]'; or give the command twice, as it is: "
+        text += "processes of one command share its runs"
     return "\n".join(line for line in text.splitlines() if "HYDRA_FULL_ERROR" not in line)
 
 

@@ -16,6 +16,10 @@ from .store import Store
 from .tracking import Tracker
 
 
+class RunFailed(RuntimeError):
+    """A run that was executed elsewhere, perhaps in another process, has failed; it has said why."""
+
+
 def pending(planned: list[Planned], options: Options) -> list[Planned]:
     """Return the runs that are left to do: no record yet, and no failed one unless `retry`."""
     store = Store(options.runs)

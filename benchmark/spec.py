@@ -189,6 +189,7 @@ class Options:
         available: leave out tasks whose data is missing instead of refusing to start.
         dry: list the runs and stop.
         wandb: disabled, offline or online.
+        tensorboard: write event files below `runs`.
         suite_sizes: {suite: {group: number of its tasks}} as the configuration folder has them.
     """
 
@@ -203,4 +204,5 @@ class Options:
     available: bool = False
     dry: bool = False
     wandb: Literal["disabled", "offline", "online"] = "disabled"
+    tensorboard: bool = False
     suite_sizes: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)

@@ -1,56 +1,105 @@
-"""Weights & Biases, imported only when switched on."""
+"""Who hears of a run while it goes on: Weights & Biases and TensorBoard, each imported only where it is switched on."""
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from .plan import Planned
 from .record import Record
 from .spec import Options
 
+PER_EPOCH = ("loss", "lr", "val", "val_loss")
+"""What of a row of the curve is a number to draw."""
+
+
+class Log(Protocol):
+    """A back-end's log of one run."""
+
+    def epoch(self, phase: str, epoch: int, values: Mapping[str, float]) -> None:
+        """Add an epoch of a phase of training."""
+
+    def finish(self, summary: Mapping[str, float | str]) -> None:
+        """Add what is known of the run at its end."""
+
+    def close(self, failed: bool) -> None:
+        """Write everything out."""
+
+
+def insist(options: Options) -> None:
+    """Check, before any run starts, that what is switched on can be used.
+
+    Raises:
+        ValueError: it is not installed, or there is no account to log in to.
+    """
+    if options.wandb != "disabled":
+        from . import wandb_log
+
+        wandb_log.insist(options.wandb)
+    if options.tensorboard:
+        from . import tensorboard_log
+
+        tensorboard_log.insist()
+
 
 class Tracker:
-    """One tracked run as a context manager; does nothing where `wandb=disabled`."""
+    """One run's logs as a context manager: none where neither `wandb` nor `tensorboard` is switched on."""
 
     def __init__(self, planned: Planned, options: Options) -> None:
-        self._run: Any = None
-        self._steps = 0
-        if options.wandb == "disabled":
-            return
-        try:
-            import wandb
-        except ImportError:
-            raise ValueError("wandb is not installed; pip install 'visionpeft[wandb]', or WANDB=disabled") from None
-        task = planned.run.task
-        options.runs.mkdir(parents=True, exist_ok=True)
-        self._run = wandb.init(
-            project="visionpeft",
-            mode=options.wandb,
-            dir=str(options.runs),
-            name=planned.stem,
-            group=f"{task.suite}/{planned.run.method_name}",
-            tags=[task.name, planned.run.backbone.name],
-            config=planned.resolved,
-            reinit="create_new",  # several runs in one process
-            settings=wandb.Settings(silent=True, disable_git=True, console="off"),
-        )
+        self._logs: list[Log] = []
+        self._told: set[tuple[str, int]] = set()
+        self._failed = False
+        if options.wandb != "disabled":
+            from .wandb_log import WandbLog
 
-    def epoch(self, row: dict[str, Any]) -> None:
-        """Log an epoch of the training curve."""
-        if self._run is not None:
-            self._run.log({k: v for k, v in row.items() if k != "phase"}, step=self._steps)
-            self._steps += 1
+            self._logs.append(WandbLog(planned, options))
+        if options.tensorboard:
+            from .tensorboard_log import TensorboardLog
+
+            self._logs.append(TensorboardLog(planned, options))
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        """Log a row of the training curve, once."""
+        phase, epoch = row["phase"], row["epoch"]
+        if (phase, epoch) not in self._told:
+            self._told.add((phase, epoch))
+            values = {name: row[name] for name in PER_EPOCH if name in row}
+            for log in self._logs:
+                log.epoch(phase, epoch, values)
 
     def finish(self, record: Record) -> None:
-        """Store scores, counts and cost as the run's summary."""
-        if self._run is not None:
-            scores = {f"accuracy/{split}": value for split, value in record.scores.items()}
-            self._run.summary.update({"status": record.status} | scores | record.params | record.cost)
+        """Log scores, counts and cost; and epochs that another process trained, before it was interrupted."""
+        self._failed = record.status != "ok"
+        for row in record.curve:
+            self.epoch(row)
+        for log in self._logs:
+            log.finish(summary(record))
 
     def __enter__(self) -> Tracker:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._run is not None:
-            self._run.finish(exit_code=1 if sys.exc_info()[0] else 0)
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
+        for log in self._logs:
+            log.close(self._failed or raised is not None)
+
+
+def config(planned: Planned) -> dict[str, Any]:
+    """Return what a log says of a run at its start: all that was asked, resolved, with its row's name and its id."""
+    return {"label": planned.run.label, "id": planned.id, **planned.resolved}
+
+
+def summary(record: Record) -> dict[str, float | str]:
+    """Return what a log says of a run at its end: {"accuracy/test": 0.93, "cost/seconds_train": 12.5, ...}."""
+    parts: dict[str, Mapping[str, Any]] = {"accuracy": record.scores, "params": record.params, "cost": record.cost}
+    found = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
+    numbers = {name: value for name, value in found.items() if isinstance(value, (int, float, str))}
+    return {"status": record.status} | ({"error": record.error} if record.error else {}) | numbers
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested mappings as (dotted name, value)."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value

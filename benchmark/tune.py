@@ -70,7 +70,7 @@ def prepare(wanted: list[Wanted], options: Options) -> list[Prepared]:
     names = [name_of(one.run, one.tuning) for one in wanted]
     if twice := {name for name in names if names.count(name) > 1}:
         raise Refused(f"several studies are called {', '.join(sorted(twice))}; leave study=... out, or give it to one")
-    if options.save or options.wandb != "disabled":
+    if options.save or options.tensorboard or options.wandb != "disabled":
         remark("note: trials keep no adapters and are not sent to trackers; final runs are")
     studies = []
     for name, one in zip(names, wanted, strict=True):
@@ -110,7 +110,7 @@ def _prepared(name: str, one: Wanted, whole: Planned, options: Options) -> Prepa
     }
     place = folder(options.runs, name)
     study = Study(place, one.space, one.tuning, one.run.seed, one.run.recipe.epochs)
-    own = dataclasses.replace(options, runs=place, save=False, wandb="disabled")
+    own = dataclasses.replace(options, runs=place, save=False, wandb="disabled", tensorboard=False)
     return Prepared(name, one, told | {"budget": spent}, study, own)
 
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import inflation, literature, markdown, page, shots, terminal, tidy
+from . import inflation, literature, markdown, page, shots, terminal, tidy, wandb_log
 from .build import sound_tables
 from .reading import LeaderboardError, load
 from .table import Table
@@ -70,7 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="visionpeft.reports.leaderboard", description="Tables from records.")
     parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of records, <suite>/*.json")
     parser.add_argument("--published", action="store_true", help="also set our rows beside published figures")
+    parser.add_argument("--wandb", default="disabled", help=f"also log it there: {', '.join(wandb_log.MODES)}")
     given = parser.parse_args(argv)
+    if given.wandb not in wandb_log.MODES:
+        return _complain(f"--wandb is one of {', '.join(wandb_log.MODES)}; given {given.wandb}")
     if not given.runs.is_dir():
         return _complain(f"no folder {given.runs}; it appears with the first run, for instance: make demo")
     try:
@@ -80,7 +83,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     _show(made, skipped, files)
     if not made:
         return _complain(f"no records to tabulate in {given.runs}; a run leaves one there, for instance: make demo")
+    if given.wandb != "disabled" and not _sent(made, files, given):
+        return 2
     return 2 if any(line.startswith(f"{LEFT_OUT}: ") for line in skipped) else 0
+
+
+def _sent(made: Sequence[Table], files: Sequence[Path], given: argparse.Namespace) -> bool:
+    """Log the leaderboard elsewhere and say where; False, with a message, if it cannot be."""
+    try:
+        where = wandb_log.send(made, files, given.runs, given.wandb)
+    except (LeaderboardError, OSError) as error:
+        _complain(f"the leaderboard is written, and not logged: {error}")
+        return False
+    sys.stdout.write(f"\n{'to send it' if given.wandb == 'offline' else 'logged'}: {where}\n")
+    return True
 
 
 def _show(made: Sequence[Table], skipped: Sequence[str], files: Sequence[Path]) -> None:

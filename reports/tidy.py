@@ -12,15 +12,23 @@ from .table import Cell, Column, Mean, Row, Table
 
 def text(tables: Sequence[Table]) -> str:
     """Return the CSV of all tables; columns are the union over suites, blank where a table lacks them."""
-    lines = [_line(number, table, row) for number, table in enumerate(tables, 1) for row in table.rows]
-    return to_csv(lines)
+    return to_csv(lines(tables))
+
+
+def lines(tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """Return a mapping for each row of all tables."""
+    return [_line(number, table, row) for number, table in enumerate(tables, 1) for row in table.rows]
+
+
+def names(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the union of columns in the order in which they first appear."""
+    return list(dict.fromkeys(name for line in lines for name in line))
 
 
 def to_csv(lines: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as CSV; columns in the order in which they first appear."""
-    names = list(dict.fromkeys(name for line in lines for name in line))
     out = io.StringIO()
-    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
+    writer = csv.DictWriter(out, names(lines), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return out.getvalue()

@@ -74,7 +74,7 @@ def test_tables_need_no_torch(module):
 def test_heavy_packages_are_imported_only_where_used():
     """Inside functions, so that a machine without them runs the checkout."""
     heavy = {"wandb", "pandas", "tensorflow_datasets", "sklearn", "scipy", "matplotlib", "huggingface_hub", "rich"}
-    heavy |= {"h5py", "pyarrow", "pooch", "requests", "optuna", "altair", "vl_convert"}
+    heavy |= {"h5py", "pyarrow", "pooch", "requests", "optuna", "altair", "vl_convert", "tensorboard"}
     for layer in ("benchmark", "methods", "data", "reports"):
         for file in sorted((ROOT / layer).rglob("*.py")):
             for node in ast.parse(file.read_text()).body:

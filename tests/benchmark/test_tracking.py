@@ -1,23 +1,167 @@
-"""Weights & Biases without a network: files on disk, several runs in one process; never imported unless asked for."""
+"""W&B and TensorBoard without a network: what is on disk afterwards; neither is imported unless asked for."""
 
+import json
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from visionpeft.benchmark import tracking
 from visionpeft.benchmark.__main__ import main
+from visionpeft.benchmark.record import read, record_files
+from visionpeft.benchmark.spec import Options
 
-ARGV = ["-m", "method=linear", "task=mini_digits", "backbone=vit_pico", "recipe=demo", "epochs=2", "seed=0,1"]
+TINY = ["backbone=vit_pico", "backbone.weights=none", "backbone.model_args.depth=1", "backbone.model_args.embed_dim=8"]
+SMALL = ["method=linear", "task=mini_digits", *TINY, "recipe=demo", "epochs=2", "warmup=0"]
+ROW = "linear (recipe.epochs=2, recipe.warmup=0)"
 
 
-@pytest.mark.filterwarnings("default")  # wandb's own
-def test_offline_runs_leave_their_files(folders, monkeypatch, capfd):
-    pytest.importorskip("wandb")
+class Events:
+    """The event files of a run, read by TensorBoard's own reader."""
+
+    def __init__(self, folder: Path) -> None:
+        module = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+        self._found = module.EventAccumulator(str(folder), size_guidance={"tensors": 0, "scalars": 0})
+        self._found.Reload()
+
+    def scalars(self, name: str) -> dict[int, float]:
+        return {one.step: one.value for one in self._found.Scalars(name)}
+
+    def text(self, name: str) -> str:
+        return self._found.Tensors(f"{name}/text_summary")[-1].tensor_proto.string_val[0].decode()
+
+    def hyperparameters(self) -> dict[str, object]:
+        data = pytest.importorskip("tensorboard.plugins.hparams.plugin_data_pb2").HParamsPluginData
+        content = self._found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+        found = data.FromString(content).session_start_info.hparams
+        return {name: getattr(value, value.WhichOneof("kind")) for name, value in found.items()}
+
+
+def records(root: Path) -> list:
+    return [read(path) for path in record_files(root)]
+
+
+@pytest.mark.filterwarnings("default")  # the back-ends' own
+def test_several_runs_of_one_process_are_logged_in_full(folders, monkeypatch, offline_runs):
     monkeypatch.setattr(sys, "argv", ["visionpeft"])
-    assert main([*ARGV, "wandb=offline"]) == 0
-    files = sorted((folders / "runs" / "wandb").glob("offline-run-*/*.wandb"))
-    assert len(files) == 2
-    for seed, path in enumerate(files):
-        content = path.read_bytes()
-        for text in (f"digits--linear--s{seed}", "mini/linear", "accuracy/test", "weights_sha256", "loss"):
-            assert text.encode() in content, (seed, text)
-    assert len(list((folders / "runs" / "mini").glob("*.json"))) == 2
+    assert main(["-m", *SMALL, "seed=0,1", "wandb=offline", "tensorboard=true"]) == 0
+    done = records(folders / "runs")
+    logged = offline_runs(folders / "runs")
+    assert len(done) == len(logged) == 2
+    for seed, (record, sent) in enumerate(zip(done, logged, strict=True)):
+        _is_in_wandb(record, sent, seed)
+        _is_in_tensorboard(record, Events(folders / "runs" / "tensorboard" / "mini" / record.stem), seed)
+
+
+def _is_in_wandb(record, sent, seed) -> None:
+    run = sent["run"]
+    assert (run.display_name, run.run_group, run.job_type) == (record.stem, f"mini/{ROW}", f"seed {seed}")
+    assert {"digits", "mini", "linear", "vit_pico"} == set(run.tags)
+    assert sent["config"]["recipe"] == record.run["recipe"] and sent["config"]["id"] == record.id
+    assert [row["1 trainval/loss"] for row in sent["history"]] == pytest.approx([row["loss"] for row in record.curve])
+    assert [row["1 trainval/epoch"] for row in sent["history"]] == [1, 2]
+    assert sent["summary"]["accuracy/test"] == record.scores["test"]
+    assert sent["summary"]["cost/seconds_train"] == record.cost["seconds_train"]
+    assert sent["summary"]["params/trainable"] == 8 * 10 + 10 and sent["exit"] == 0
+
+
+def _is_in_tensorboard(record, events: Events, seed) -> None:
+    for name in ("loss", "lr"):
+        expected = {row["epoch"]: row[name] for row in record.curve}
+        assert events.scalars(f"1_trainval/{name}") == pytest.approx(expected)
+    assert events.scalars("accuracy/test") == pytest.approx({0: record.scores["test"]})
+    assert events.scalars("cost/seconds_train") == pytest.approx({0: record.cost["seconds_train"]})
+    assert json.loads(events.text("config").strip("`").removeprefix("json"))["data"] == record.run["data"]
+    found = events.hyperparameters()
+    assert (found["seed"], found["recipe.lr"], found["method.name"]) == (seed, 3e-3, "linear")
+    assert events.text("status") == "ok"
+
+
+@pytest.mark.filterwarnings("default")
+def test_validation_accuracy_has_a_curve_and_a_failure_is_one(folders, monkeypatch, offline_runs):
+    monkeypatch.setattr(sys, "argv", ["visionpeft"])
+    logs = ["wandb=offline", "tensorboard=true"]
+    assert main([*SMALL, "select=best_val", "train_on=train", *logs]) == 0
+    assert main([*SMALL, "lr=1e30", *logs]) == 1
+    good, bad = offline_runs(folders / "runs")
+    record = next(one for one in records(folders / "runs") if one.status == "ok")
+    curve = {row["epoch"]: row["val"] for row in record.curve}
+    assert [row["1 train/val"] for row in good["history"]] == list(curve.values())
+    events = folders / "runs" / "tensorboard" / "mini"
+    assert Events(events / record.stem).scalars("1_train/val") == pytest.approx(curve)
+    assert bad["summary"]["status"] == "diverged" and bad["exit"] == 1 and "loss is" in bad["summary"]["error"]
+    assert Events(events / bad["run"].display_name).text("status") == "diverged"
+
+
+def test_a_sweep_on_joblib_s_processes_is_logged_by_each(folders, offline_runs):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    command = [sys.executable, "-m", "visionpeft.benchmark", "-m", *launcher, *SMALL, "lr=3e-3,1e30"]
+    done = subprocess.run([*command, "wandb=offline", "tensorboard=true"], capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert "error: a run failed, see above; the others went on" in done.stderr
+    found = {one.stem: one.status for one in records(folders / "runs")}
+    assert sorted(found.values()) == ["diverged", "ok"]
+    logged = {one["run"].display_name: one for one in offline_runs(folders / "runs")}
+    assert {stem: one["summary"]["status"] for stem, one in logged.items()} == found
+    events = [list((folders / "runs" / "tensorboard" / "mini" / stem).iterdir()) for stem in found]
+    processes = [{path.name.split(".")[-2] for path in files} for files in events]
+    assert len(processes[0]) == len(processes[1]) == 1 and processes[0] != processes[1]
+
+
+def test_nothing_is_imported_that_is_not_switched_on(folders, monkeypatch, capsys):
+    for name in ("wandb", "tensorboard"):
+        monkeypatch.setitem(sys.modules, name, None)  # importing it fails
+    monkeypatch.setattr(sys, "argv", ["visionpeft"])
+    assert main(SMALL) == 0
+    assert main([*SMALL, "seed=1", "wandb=offline"]) == 2
+    assert "pip install 'visionpeft[wandb]'" in capsys.readouterr().err
+    assert main([*SMALL, "seed=1", "tensorboard=true"]) == 2
+    assert "pip install 'visionpeft[tensorboard]'" in capsys.readouterr().err
+    assert len(records(folders / "runs")) == 1
+
+
+@pytest.mark.filterwarnings("default")
+def test_without_a_key_nothing_starts(folders, monkeypatch):
+    pytest.importorskip("wandb")
+    code = "import sys; from visionpeft.benchmark.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    monkeypatch.setenv("HOME", str(folders / "home"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    command = [sys.executable, "-c", code, *SMALL, "wandb=online"]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2 and "error: wandb: No API key" in done.stderr and "WANDB=offline" in done.stderr
+    assert not (folders / "runs" / "mini").exists()
+
+
+def test_epochs_of_an_earlier_attempt_are_told_at_the_end_once(tmp_path):
+    told = []
+
+    class Listening:
+        def epoch(self, phase, epoch, values):
+            told.append((phase, epoch, values))
+
+        def finish(self, summary):
+            told.append(summary)
+
+        def close(self, failed):
+            told.append(failed)
+
+    tracker = tracking.Tracker(None, Options(None, None, tmp_path, tmp_path))
+    tracker._logs.append(Listening())
+    curve = [
+        {"phase": "1 train", "epoch": 1, "loss": 2.0, "lr": 0.1},
+        {"phase": "2 trainval", "epoch": 1, "loss": 1.0, "lr": 0.1, "test": 0.5},
+    ]
+
+    class Ended:
+        status, error, scores, params = "oom", "no room", {}, {"merged_total": None}
+        cost = {"phases": [], "seconds_train": 1.5}
+
+    Ended.curve = curve
+    with tracker:
+        tracker.epoch({**curve[1], "epochs": 1})
+        tracker.finish(Ended)
+    first, missed, summary, failed = told
+    assert first == ("2 trainval", 1, {"loss": 1.0, "lr": 0.1}) and missed[:2] == ("1 train", 1)
+    assert summary == {"status": "oom", "error": "no room", "cost/seconds_train": 1.5} and failed
