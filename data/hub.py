@@ -39,7 +39,8 @@ class Hub(Source):
 
     Attributes:
         dataset: what the examples are and which slices of them VTAB takes.
-        repo: a repository such as blanchon/EuroSAT_RGB, or a folder that holds its parquet files.
+        repo: a repository such as blanchon/EuroSAT_RGB, looked for below the data folder before it is downloaded, or a
+            folder that holds its parquet files.
         config: the repository's folder to read, where it has several configurations.
         revision: branch, tag or commit.
         image, label: names of the columns.
@@ -67,7 +68,7 @@ class Hub(Source):
     def split(self, root: Path | None, name: str) -> Split:  # noqa: D102
         if reason := self.missing(root):
             raise DataError(f"source hub: {reason}")
-        files = self._files()
+        files = self._files(root)
         if set(CUT.values()) <= set(files):
             found = self._cut(files[CUT[name]], name)
         else:
@@ -75,11 +76,10 @@ class Hub(Source):
             found = pick(self._examples(files, split), split, start, stop, self.dataset.counts[split])
         return dataclasses.replace(found, content=self.image)
 
-    def _files(self) -> dict[str, list[Path]]:
+    def _files(self, root: Path | None) -> dict[str, list[Path]]:
         """Return the parquet files by split, downloading what is not there."""
-        folder = Path(self.repo).expanduser()
-        if not folder.is_dir():
-            folder = self._download()
+        places = [Path(self.repo).expanduser(), *([root.expanduser() / self.repo] if root else [])]
+        folder = next((place for place in places if place.is_dir()), None) or self._download(places[-1])
         found: dict[str, list[Path]] = {}
         for path in sorted((folder / self.config).rglob("*.parquet")):
             found.setdefault(_split_of(path), []).append(path)
@@ -89,21 +89,31 @@ class Hub(Source):
             )
         return found
 
-    def _download(self) -> Path:
+    def _download(self, place: Path) -> Path:
+        """Return where the files are once they are downloaded; `place` is where a person would put them."""
         from huggingface_hub import snapshot_download
 
-        pattern = f"{self.config}/**/*.parquet" if self.config else "**/*.parquet"
-        patterns = [pattern, pattern.replace("**/", "")]
+        wanted = self._patterns
         try:
             return Path(
-                snapshot_download(self.repo, repo_type="dataset", revision=self.revision, allow_patterns=patterns)
+                snapshot_download(self.repo, repo_type="dataset", revision=self.revision, allow_patterns=wanted)
             )
         except Exception as error:  # the hub's and the network's many kinds
             reason = f"{(str(error).strip() or type(error).__name__).splitlines()[0]:.200}"
             raise DataError(
-                f"no folder {self.repo}, and it cannot be downloaded from the Hugging Face Hub ({reason}); fetch its "
-                "parquet files elsewhere and give their folder as repo"
+                f"no folder {place}, and it cannot be downloaded from the Hugging Face Hub ({reason}); bring its files "
+                f"{', '.join(wanted)} (https://huggingface.co/datasets/{self.repo}/tree/{self.revision}) into that "
+                "folder, with their paths, and give the command again"
             ) from None
+
+    @property
+    def _patterns(self) -> list[str]:
+        """Return which files are needed; * stands for folders, too. Splits that VTAB does not use are left out."""
+        top, counts = f"{self.config}/" if self.config else "", self.dataset.counts
+        if len(counts) == 1:
+            return [f"{top}**/*.parquet", f"{top}*.parquet"]
+        names = [*CUT.values(), *(name for split in counts for name in _spellings(split))]
+        return [f"{top}*{name}*.parquet" for name in dict.fromkeys(names)]
 
     def _cut(self, files: list[Path], name: str) -> Split:
         """Return a split of a repository that holds VTAB's own slices."""

@@ -6,11 +6,14 @@ import csv
 import hashlib
 import io
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
 
+import hydra
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
 from visionpeft.data import digests, hub
@@ -18,9 +21,12 @@ from visionpeft.data.decode import Preprocessing
 from visionpeft.data.flavour import described
 from visionpeft.data.hub import Hub
 from visionpeft.data.official import DataSet, Examples
+from visionpeft.data.order import official_order
 from visionpeft.data.original import Original
 from visionpeft.data.pixels import pixels
 from visionpeft.data.task import DataError, Task, find
+from visionpeft.data.vtab.cifar100 import CIFAR100
+from visionpeft.data.vtab.svhn import SVHN
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
@@ -253,7 +259,7 @@ def test_it_is_read_only_when_it_is_asked_for(repo):
         find(task, None)
 
 
-def test_what_cannot_be_downloaded_is_said(monkeypatch):
+def test_without_a_network_files_and_folder_are_named(monkeypatch, tmp_path):
     import huggingface_hub
 
     def refuse(*args, **kwargs):
@@ -262,6 +268,19 @@ def test_what_cannot_be_downloaded_is_said(monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
     with pytest.raises(DataError, match=r"no folder owner/name, and it cannot be downloaded .* \(no network\)"):
         Hub(Named(), "owner/name").split(None, "train")
+    source = Hub(Numbered(), "owner/name", config="digits", revision="1a2b")
+    with pytest.raises(DataError) as caught:
+        source.split(tmp_path, "val")
+    place = tmp_path / "owner" / "name"
+    assert f"no folder {place}, and it cannot be downloaded" in str(caught.value)
+    assert "digits/*train*.parquet" in str(caught.value) and "digits/*validation*.parquet" in str(caught.value)
+    assert str(caught.value).endswith(
+        "(https://huggingface.co/datasets/owner/name/tree/1a2b) into that folder, with their paths, and give the "
+        "command again"
+    )
+    write(place / "digits" / "train-00000-of-00001.parquet", range(2500), None)
+    write(place / "digits" / "validation-00000-of-00001.parquet", range(2500, COUNT), None)
+    assert len(source.split(tmp_path, "val")) == 200
 
 
 def test_downloads_are_parquet_files_of_one_configuration(repo, monkeypatch):
@@ -278,6 +297,51 @@ def test_downloads_are_parquet_files_of_one_configuration(repo, monkeypatch):
     assert len(Hub(Named(), "owner/name", config="rgb", revision="1a2b").split(None, "train")) == 800
     assert asked["name"] == "owner/name" and asked["revision"] == "1a2b" and asked["repo_type"] == "dataset"
     assert asked["allow_patterns"] == ["rgb/**/*.parquet", "rgb/*.parquet"]
+
+
+def test_splits_that_are_not_used_are_not_downloaded():
+    from huggingface_hub.utils import filter_repo_objects
+
+    files = {f"cropped_digits/{name}-00000-of-00002.parquet" for name in ("train", "test", "extra")}
+    files |= {"cropped_digits/test/0000.parquet", "full_numbers/train-00000-of-00001.parquet", "README.md"}
+    for config, cut in (("cropped_digits", set()), ("", {"vtab/train800.parquet", "vtab/val200.parquet"})):
+        source = Hub(SVHN(), "ufldl-stanford/svhn", config=config)
+        found = set(filter_repo_objects(files | cut, allow_patterns=source._patterns))
+        used = {"cropped_digits/train-00000-of-00002.parquet", "cropped_digits/test-00000-of-00002.parquet"}
+        more = set() if config else {"full_numbers/train-00000-of-00001.parquet"}
+        assert found == used | {"cropped_digits/test/0000.parquet"} | cut | more
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "columns", "folder"),
+    [
+        ("cifar100", CIFAR100(), ("img", "fine_label"), "cifar100"),
+        ("svhn", SVHN(), ("image", "label"), "cropped_digits"),
+    ],
+)
+def test_declared_repositories_are_read_in_the_owners_order(name, dataset, columns, folder, tmp_path, monkeypatch):
+    """Made-up rows in the columns and folders of the repositories, without names; as arrays, equal to the owners'."""
+    monkeypatch.setattr(type(dataset), "counts", {"train": 1200, "test": 60})
+    monkeypatch.setattr(type(dataset), "val", "train[1000:1200]")
+    task = hydra.utils.instantiate(
+        OmegaConf.load(files("visionpeft.conf").joinpath("task").joinpath(f"vtab_{name}.yaml")), _convert_="all"
+    )
+    source = next(source for source in task.sources if isinstance(source, Hub))
+    image, label = columns
+    for split, count in dataset.counts.items():
+        rows = {
+            image: [{"bytes": encoded(i), "path": None} for i in range(count)],
+            label: [i % 10 for i in range(count)],
+        }
+        path = tmp_path / source.repo / folder / f"{split}-00000-of-00001.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(rows | {"coarse_label": rows[label]}), path)
+    for name in ("train", "val", "test"):
+        split, (kind, start, stop) = source.split(tmp_path, name), dataset.part(name)
+        order = official_order(kind, range(dataset.counts[kind]))[start:stop]
+        assert split.keys == tuple(f"{kind}/{i}" for i in order)
+        assert split.labels.tolist() == [i % 10 for i in order]
+        assert np.array_equal(split.read(3), array(order[3]))
 
 
 def test_packages_that_are_missing_are_named(monkeypatch):
