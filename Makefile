@@ -51,7 +51,7 @@ _run    = $(PY) -m visionpeft.benchmark -m 'method=$(METHOD)' 'seed=$(SEEDS)' $(
 then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call _board),true); exit $$code
 _board  = $(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published $(if $(WANDB),--wandb $(WANDB)))
 
-.PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard table figures merge check-records test lint types check clean
+.PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard table export figures merge check-records test lint types check clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -98,6 +98,9 @@ leaderboard: $(READY) ## page, Markdown and CSV tables from all records; WANDB=o
 
 table: $(READY) ## the tables on standard output: make -s table FORMAT=latex|md|csv SUITE=vtab STANDALONE=1 > t.tex
 	@$(PY) -m visionpeft.reports.show "$$VISIONPEFT_RUNS" --format '$(FORMAT)' $(if $(SUITE),--suite '$(SUITE)') $(if $(call _on,$(STANDALONE)),--standalone)
+
+export: $(READY) ## all records as one flat table for pandas: RUNS/records.parquet
+	@$(PY) -m visionpeft.reports.flat "$$VISIONPEFT_RUNS"
 
 figures: $(READY) ## the leaderboard's charts as PNG, SVG, PDF and CSV; what a search chose: make figures METHOD=glora
 	@$(PY) -m visionpeft.reports.figures "$$VISIONPEFT_RUNS" $(if $(filter file,$(origin METHOD)),,--method '$(METHOD)') $(if $(SETTING),--setting '$(SETTING)')

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from . import inflation, literature, markdown, page, shots, terminal, tidy, wand
 from .build import sound_tables
 from .reading import LeaderboardError, load
 from .table import Table
+from .whole import replace
 
 __all__ = ["LeaderboardError", "main", "write"]
 
@@ -47,22 +47,8 @@ def write(root: Path, beside_published: bool = False) -> tuple[list[Table], list
     if beside_published:
         texts |= {f"leaderboard_published.{end}": text for end, text in literature.texts(made).items()}
     for name, text in texts.items():
-        _replace(root / name, text)
+        replace(root / name, text.encode())
     return made, skipped, [root / name for name in texts]
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def main(argv: Sequence[str] | None = None) -> int:
