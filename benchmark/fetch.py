@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 from visionpeft.data.digests import pinned
 from visionpeft.data.download import left
 from visionpeft.data.obtain import Delivery, obtain
-from visionpeft.data.task import DataError, Source, Task, find
+from visionpeft.data.task import DataError, Source, Task
 from visionpeft.data.unfinished import free, readable
 
 from .compose import read_task
 from .examine import COLUMNS, Finding, examine, write
 from .mapping import nearest
 from .overrides import choices, preset
+from .remedy import absence, declined
 from .screen import complain, remark, table
 from .transfers import Transfers
 
@@ -162,14 +163,15 @@ def _consent(asked: Asked, orders: list[Delivery]) -> bool:
     wanted = [(remote, one.folder) for one in orders for remote in one.outstanding]
     total = sum(left(*one) for one in wanted)
     unknown = any(one.make for one in orders) or not all(remote.size for remote, _ in wanted)
+    new = "" if asked.root.is_dir() else " (which will be made)"
     amount = " and ".join([readable(total)] * bool(total) + ["files of unknown size"] * unknown)
-    remark(f"{amount or readable(0)} to download into {asked.root}, {readable(free(asked.root))} free")
+    remark(f"{amount or readable(0)} to download into {asked.root}{new}, {readable(free(asked.root))} free")
     if asked.accepted:
         return True
     if sys.stdin.isatty() and sys.stderr.isatty():
         remark("download this, under these terms? [y/N]")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
-    complain("nothing was downloaded: if you accept these terms, say so with TERMS=accept")
+    complain(declined(orders, asked.tasks, asked.root))
     return False
 
 
@@ -207,25 +209,10 @@ def _findings(asked: Asked, told: set[Path], screen: Transfers) -> tuple[list[Fi
                 screen.remark(f"reading {name} from source {here[0].name}")
                 findings += examine(task, here[0], asked.root, screen)
             elif (offer := _offer(task.sources, asked)) is None or offer.folder not in told:
-                problems.append(_absence(name, task, asked))
+                problems.append(absence(name, task, asked.root, asked.source))
         except DataError as error:
             problems.append(f"{name}: {error}")
     return findings, problems
-
-
-def _absence(name: str, task: Task, asked: Asked) -> str:
-    """Return why a task cannot be read, and what a person can do about it.
-
-    Raises:
-        DataError: it has no such source.
-    """
-    sources = _considered(task.sources, asked)
-    if not sources:
-        find(task, asked.root, asked.source)
-    reasons = [f"{source.name}: {why}" for source in sources if (why := source.missing(asked.root))]
-    offers = [source.delivery(asked.root) for source in sources]
-    by_hand = dict.fromkeys(offer.by_hand for offer in offers if offer and offer.by_hand)
-    return "\n  ".join([f"{name} is not here", *reasons, *by_hand])
 
 
 def _report(findings: list[Finding]) -> None:

@@ -74,6 +74,8 @@ class ListFolder(Source):
         if self.path:
             return f"there is no folder {self.path}"
         wanted = " or ".join(self.names)
+        if root and self._complete(root):
+            return f"{root} holds the lists itself; give the folder above, in which it is called {wanted}"
         return f"no folder {wanted} in {root}; give the one that holds it with DATA=... or VISIONPEFT_DATA"
 
     def split(self, root: Path | None, name: str) -> Split:  # noqa: D102

@@ -93,17 +93,16 @@ class Hub(Source):
         """Return where the files are once they are downloaded; `place` is where a person would put them."""
         from huggingface_hub import snapshot_download
 
-        wanted = self._patterns
+        form = {"repo_type": "dataset", "revision": self.revision, "allow_patterns": self._patterns}
         try:
-            return Path(
-                snapshot_download(self.repo, repo_type="dataset", revision=self.revision, allow_patterns=wanted)
-            )
+            return Path(snapshot_download(self.repo, **form))
         except Exception as error:  # the hub's and the network's many kinds
             reason = f"{(str(error).strip() or type(error).__name__).splitlines()[0]:.200}"
+            splits = "" if len(self.dataset.counts) == 1 else f" of {' and '.join(self.dataset.counts)}"
+            origin = f"https://huggingface.co/datasets/{self.repo}/tree/{self.revision}/{self.config}"
             raise DataError(
-                f"no folder {place}, and it cannot be downloaded from the Hugging Face Hub ({reason}); bring its files "
-                f"{', '.join(wanted)} (https://huggingface.co/datasets/{self.repo}/tree/{self.revision}) into that "
-                "folder, with their paths, and give the command again"
+                f"no folder {place}, and it cannot be downloaded from the Hugging Face Hub ({reason}); bring the "
+                f"parquet files{splits} in {origin} into {place / self.config} and give the command again"
             ) from None
 
     @property

@@ -40,7 +40,9 @@ class Original(Source):
         if not folders:
             if self.dataset.inexact:
                 return self.dataset.inexact
-            return f"no folder {' or '.join(self.dataset.names)} in {root}; `make data` says how to get it"
+            if self._is(root):
+                return f"{root} holds the images itself; give the folder above, in which it is called {self._called}"
+            return f"no folder {self._called} in {root}; `make data` says how to get it"
         reasons = [self._lacks(folder) for folder in folders]
         return None if None in reasons else reasons[0]
 
@@ -56,7 +58,16 @@ class Original(Source):
         data, folders = self.dataset, [folder for folder in self._folders(root) if folder.is_dir()]
         whole = (folder for folder in folders if self._lacks(folder) is None)
         folder = next(whole, next(iter(folders), self._folders(root)[0]))
-        return Delivery(folder, data.remotes, lambda: self._lacks(folder), data.terms, data.by_hand)
+        served = () if self._is(root) else data.remotes  # no second copy within the first
+        return Delivery(folder, served, lambda: self._lacks(folder), data.terms, data.by_hand)
+
+    def _is(self, folder: Path) -> bool:
+        """Whether a folder that should hold data sets is this one."""
+        return folder.is_dir() and self.dataset.missing(folder) is None
+
+    @property
+    def _called(self) -> str:
+        return " or ".join(self.dataset.names)
 
     def _lacks(self, folder: Path) -> str | None:
         return half_moved(folder) or self.dataset.missing(folder)

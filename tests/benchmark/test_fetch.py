@@ -105,8 +105,11 @@ def test_terms_must_be_accepted_before_anything_is_asked_for(toy, command, serve
         "toy       toy.tar  41.0 kB      127.0.0.1",
     ]
     assert "toy: Somebody, for research: http://somebody/terms" in err
-    assert f"41.0 kB to download into {folders / 'data'}, " in err and " free\n" in err
-    assert "error: nothing was downloaded: if you accept these terms, say so with TERMS=accept" in err
+    assert f"41.0 kB to download into {folders / 'data'} (which will be made), " in err and " free\n" in err
+    assert "error: nothing was downloaded: if you accept these terms, say so with TERMS=accept\n" in err
+    path = folders / "data" / "toy" / "toy.tar"
+    assert f"or bring it yourself:\n  {path} ({len(BODY):,} bytes, sha256 {sha256(BODY)[7:]})\n" in err
+    assert f"or use another source:\n  source=original: no folder toy in {folders / 'data'}" in err
 
 
 def test_downloaded_unpacked_and_examined(toy, command, server, folders):

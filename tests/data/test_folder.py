@@ -32,6 +32,10 @@ def test_every_split_is_read(toy, root):
     assert [len(TOY.split(root, name)) for name in ("train", "val", "test")] == [6, 2, 4]
 
 
+def test_the_tasks_own_folder_in_place_of_the_one_above_is_named(toy):
+    assert TOY.missing(toy) == f"{toy} holds the lists itself; give the folder above, in which it is called toy"
+
+
 def test_a_set_of_ones_own_has_a_path_and_plain_list_names(toy):
     for old, new in (("train800", "train"), ("val200", "val"), ("train800val200", "trainval")):
         (toy / f"{old}.txt").rename(toy / f"{new}.txt")

@@ -273,10 +273,9 @@ def test_without_a_network_files_and_folder_are_named(monkeypatch, tmp_path):
         source.split(tmp_path, "val")
     place = tmp_path / "owner" / "name"
     assert f"no folder {place}, and it cannot be downloaded" in str(caught.value)
-    assert "digits/*train*.parquet" in str(caught.value) and "digits/*validation*.parquet" in str(caught.value)
     assert str(caught.value).endswith(
-        "(https://huggingface.co/datasets/owner/name/tree/1a2b) into that folder, with their paths, and give the "
-        "command again"
+        "bring the parquet files of train and validation in "
+        f"https://huggingface.co/datasets/owner/name/tree/1a2b/digits into {place}/digits and give the command again"
     )
     write(place / "digits" / "train-00000-of-00001.parquet", range(2500), None)
     write(place / "digits" / "validation-00000-of-00001.parquet", range(2500, COUNT), None)

@@ -66,6 +66,14 @@ def test_what_is_missing_is_said(root, tmp_path):
         source.split(None, "train")
 
 
+def test_the_data_sets_own_folder_in_place_of_the_one_above_is_named(root):
+    source, own = Original(Numbers()), root / "Numbers"
+    assert source.missing(own) == (
+        f"{own} holds the images itself; give the folder above, in which it is called numbers or Numbers"
+    )
+    assert source.delivery(own).remotes == ()  # and nothing is downloaded into it
+
+
 def test_replicates_are_other_training_images_for_the_same_test(root):
     usual, other = Original(Numbers()), Original(Numbers(), 1)
     assert (usual.sample, usual.variant) == (0, "") and (other.sample, other.variant) == (1, "replicate=1")
