@@ -17,14 +17,11 @@ from filelock import FileLock, Timeout
 
 from .space import Space
 from .store import replace
-from .trial import STUDY, Trial, load, read, text, trial_file
+from .trial import FREE, STUDY, Trial, load, read, text, trial_file
 from .tuned import Tuning, difference
 
 if TYPE_CHECKING:
     import optuna
-
-FREE = ("trials", "budget")
-"""What the same study may be told anew: a larger budget goes on from a smaller one."""
 
 
 class Pruned(Exception):
@@ -54,7 +51,6 @@ class Study:
         assert tuning.trials
         self.place, self.space, self.tuning, self.seed, self.budget = place, space, tuning, seed, tuning.trials
         self.epochs = epochs
-        (place / ".locks").mkdir(parents=True, exist_ok=True)
 
     def declare(self, told: Mapping[str, Any]) -> None:
         """Say what the study is about, or compare with what was said when it was begun.
@@ -157,6 +153,7 @@ class Study:
         return read(Trial, path) if path.exists() else None
 
     def _lock(self) -> FileLock:
+        (self.place / ".locks").mkdir(parents=True, exist_ok=True)  # here, so that a dry run leaves no folder
         return FileLock(self.place / ".locks" / "study.lock")
 
     def _open(self) -> optuna.Study:

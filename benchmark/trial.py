@@ -19,6 +19,8 @@ TIE = "best validation accuracy, then lower validation loss, smaller learning ra
 """How a study chooses."""
 STATUSES = ("ok", "pruned", "oom", "diverged")
 STUDY, CHOSEN, TRIALS = "study.json", "chosen.json", "trials"
+FREE = ("trials", "budget")
+"""What the same study may be told anew: a larger budget goes on from a smaller one."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from .tidy import to_csv
 
 OVERALL = "mean of tasks"
 Named = tuple[str, Rule, str]
+Told = list[dict[str, Any]]
+"""The diagnostic of a table as plain values."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _scores(table: Table, row: Row, rule: Rule) -> tuple[np.ndarray, np.ndarray,
     return honest, chosen, seeds
 
 
-def values(table: Table) -> list[dict[str, Any]]:
+def values(table: Table) -> Told:
     """Return the diagnostic as plain values, a mapping per row, rule and column; empty where no record has curves."""
     return [
         {
@@ -130,11 +132,11 @@ def values(table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def text(tables: Sequence[Table]) -> str:
-    """Return the diagnostic of all tables as CSV, numbered as in leaderboard.csv; empty if there is none."""
+def text(tables: Sequence[Table], told: Sequence[Told]) -> str:
+    """Return the diagnostic of all tables, as `values` has it, as CSV numbered as in leaderboard.csv; empty if none."""
     lines = [
         {"table": number, "suite": table.setting.suite, "select": table.setting.select, **line}
-        for number, table in enumerate(tables, 1)
-        for line in values(table)
+        for number, (table, lines_of_it) in enumerate(zip(tables, told, strict=True), 1)
+        for line in lines_of_it
     ]
     return to_csv(lines) if lines else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from . import inflation
 from .markdown import DIAGNOSED, DIAGNOSTIC, LEGEND, NO_RESULT, diagnosed, header, marks, title
 from .sheet import Item, Sheet, Strip
 from .shots import sheets
@@ -72,7 +73,7 @@ def _parts(table: Table, name: str) -> Iterator[str]:
     yield _sheet(first, caption, name, [*map(escaped, marks(table)), *legend, *digests])
     for number, sheet in enumerate(others, 1):
         yield _sheet(sheet, f"{escaped(sheet.title)}, as in Table~\\ref{{{name}}}.", f"{name}-{number}", [])
-    if found := diagnosed(table):
+    if found := diagnosed(inflation.values(table)):
         caption = f"{NO_RESULT}, those of Table~\\ref{{{name}}}. {emphasised(DIAGNOSTIC)}"
         spec = _names([line[0] for line in found]) + "lrrlrr"
         lines = [list(map(escaped, line)) for line in found]

@@ -38,12 +38,12 @@ def write(root: Path, beside_published: bool = False) -> tuple[list[Table], list
     if refusals and not made:
         raise refusals[0]
     skipped += [f"{LEFT_OUT}: {error}" for error in refusals]
-    texts = {}
+    texts, told = {}, [inflation.values(table) for table in made]
     if made:
-        texts = {"md": markdown.page(made, skipped), "csv": tidy.text(made), "html": page.text(made, skipped)}
+        texts = {"md": markdown.page(made, skipped, told), "csv": tidy.text(made), "html": page.text(made, skipped)}
         texts = {f"leaderboard.{end}": text for end, text in texts.items()}
     texts |= {"leaderboard_shots.csv": curve} if (curve := shots.text(made)) else {}
-    texts |= {"leaderboard_inflation.csv": told} if (told := inflation.text(made)) else {}
+    texts |= {"leaderboard_inflation.csv": rules} if (rules := inflation.text(made, told)) else {}
     if beside_published:
         texts |= {f"leaderboard_published.{end}": text for end, text in literature.texts(made).items()}
     for name, text in texts.items():

@@ -32,36 +32,43 @@ For runs made with `oracle=true`, test accuracy after every epoch was read when 
 choosing the epoch so would have added to the honest number, with its 95 % interval over seeds."""
 
 
-def page(tables: Sequence[Table], skipped: Sequence[str]) -> str:
-    """Return the whole leaderboard."""
-    parts = ["# Leaderboard", *(section(table) for table in tables), f"## Legend\n\n{LEGEND}"]
+def page(tables: Sequence[Table], skipped: Sequence[str], told: Sequence[inflation.Told] | None = None) -> str:
+    """Return the whole leaderboard.
+
+    Args:
+        tables: what is in it.
+        skipped: what is not, and why.
+        told: what other selection rules say of each table, where that is known already.
+    """
+    found = [inflation.values(table) for table in tables] if told is None else told
+    sections = [section(*one) for one in zip(tables, found, strict=True)]
+    parts = ["# Leaderboard", *sections, f"## Legend\n\n{LEGEND}"]
     if skipped:
         parts.append("\n".join(["## Not counted", "", *(f"- {line.translate(ESCAPED)}" for line in skipped)]))
     return "\n\n".join(parts) + "\n"
 
 
-def section(table: Table) -> str:
-    """Return one table with its header and legend."""
+def section(table: Table, told: inflation.Told) -> str:
+    """Return one table with its header and legend, and what other selection rules say of it."""
     drawn = [f"### {s.title}\n\n{grid(s)}" if s.title else grid(s) for s in sheets(table)]
     below = ["\n".join(f"- {mark.translate(ESCAPED)}" for mark in found)] if (found := marks(table)) else []
-    told = [text] if (text := diagnostic(table)) else []
-    return "\n\n".join([f"## {title(table)}", header(table), *drawn, *below, *told, details(table.columns)])
+    added = [text] if (text := diagnostic(told)) else []
+    return "\n\n".join([f"## {title(table)}", header(table), *drawn, *below, *added, details(table.columns)])
 
 
-def diagnostic(table: Table) -> str:
+def diagnostic(told: inflation.Told) -> str:
     """Return what other selection rules would have said of the same runs; empty where no record can tell."""
-    found = diagnosed(table)
+    found = diagnosed(told)
     lines = [DIAGNOSED, ["---"] * 2 + ["---:"] * 5, *([line[0].translate(ESCAPED), *line[1:]] for line in found)]
     grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"### {NO_RESULT}\n\n{DIAGNOSTIC}\n\n{grid}" if found else ""
 
 
-def diagnosed(table: Table) -> list[list[str]]:
+def diagnosed(told: inflation.Told) -> list[list[str]]:
     """Return the diagnostic's lines as plain text, one per method and rule, per column where a method has but one."""
-    found = inflation.values(table)
-    several = {line["method"] for line in found if line["over"] == inflation.OVERALL}
+    several = {line["method"] for line in told if line["over"] == inflation.OVERALL}
     lines = []
-    for line in found:
+    for line in told:
         if line["over"] == inflation.OVERALL or line["method"] not in several:
             over = f"mean of {line['tasks']} tasks" if line["over"] == inflation.OVERALL else line["over"]
             half = "" if line["half_width"] is None else f" ± {line['half_width']:.2f}"

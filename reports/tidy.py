@@ -72,6 +72,7 @@ def _header(table: Table) -> dict[str, Any]:
         "interpolation": setting.interpolation,
         "resize": setting.resize or "",
         "jpeg": setting.jpeg or "",
+        "preset": setting.preset,
         "recipe": setting.recipe,
         "select": setting.select,
         "train_on": setting.train_on,

@@ -79,6 +79,12 @@ def settings(found):
     return [(trial.settings, trial.accuracy, trial.loss) for trial in found]
 
 
+def test_a_dry_run_leaves_nothing(command, folders, capsys):
+    assert command("tune", *SMALL, "trials=3", "dry=true") == 0
+    assert NAME in capsys.readouterr().out
+    assert not (folders / "runs").exists()
+
+
 def test_an_interrupted_study_goes_on_as_if_it_had_not_been(command, folders, monkeypatch):
     assert command("tune", *SMALL, "trials=4") == 0
     whole = settings(trials(folders))

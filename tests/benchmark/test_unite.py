@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from visionpeft.benchmark import bring as bring_module
+from visionpeft.benchmark import trial
 from visionpeft.benchmark import unite as unite_module
 from visionpeft.benchmark.record import Record, read, run_id
 from visionpeft.benchmark.store import Store, pack, sha256
@@ -88,6 +90,42 @@ def test_two_results_of_one_run_are_a_conflict(stores, capsys):
     assert b.read_bytes() == held
 
 
+def test_the_same_result_from_another_machine_confirms_ours(stores, capsys):
+    theirs, ours = stores
+    gpu = {"device": "gpu", "versions": {"torch": "2.14"}, "commit": "0123456789abcdef"}
+    for seed in (0, 1):
+        put(theirs, record(seed, provenance=gpu, cost={"seconds_train": 1.0}, curve=[{"epoch": 1, "loss": 0.51}]))
+    put(theirs, record(2, provenance={"device": "cpu"}))
+    held = put(ours, *(record(seed, provenance={"device": "cpu"}, cost={"seconds_train": 9.0}) for seed in range(3)))
+    before = files(ours)
+    assert command(theirs, ours) == 0
+    said = capsys.readouterr().err
+    assert "2 results of this store confirmed, to the last digit, by gpu (torch 2.14, commit 01234567)\n" in said
+    assert "1 result of this store confirmed" in said
+    assert "0 copied, 0 there already, 3 confirmed, 0 left out" in said
+    assert files(ours) == before and read(held[0]).cost == {"seconds_train": 9.0}
+
+
+def test_equal_scores_with_other_answers_are_told(stores, capsys):
+    theirs, ours = stores
+    (path,) = put(theirs, record(provenance={"device": "gpu"}))
+    put(ours, record())
+    packed = pack({"test": np.array([0, 1, 2])})
+    path.with_suffix(".npz").write_bytes(packed)
+    edit(path, predictions={"file": path.with_suffix(".npz").name, "sha256": sha256(packed)})
+    assert command(theirs, ours) == 0
+    assert "by gpu (torch unknown), where single images are predicted otherwise" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("field", ["settled", "images", "shared", "params"])
+def test_equal_scores_of_other_models_or_images_are_a_conflict(stores, capsys, field):
+    theirs, ours = stores
+    put(theirs, record(**{field: {"x": 1}}))
+    put(ours, record())
+    assert command(theirs, ours) == 1
+    assert f"one run, two results, which differ in {field}.x" in capsys.readouterr().err
+
+
 def test_a_copy_under_another_name_is_a_conflict(stores, capsys):
     theirs, ours = stores
     put(theirs, record())
@@ -159,8 +197,8 @@ def test_a_full_disk_or_ctrl_c_leaves_whole_records_and_is_gone_on_with(stores, 
             raise error
         unite_replace(path, data, once)
 
-    unite_replace = unite_module.replace
-    monkeypatch.setattr(unite_module, "replace", failing)
+    unite_replace = bring_module.replace
+    monkeypatch.setattr(bring_module, "replace", failing)
     assert command(theirs, ours) == (130 if isinstance(error, KeyboardInterrupt) else 2)
     said = capsys.readouterr().err
     assert "the same command goes on" in said or "No space left on device" in said and "repeat this" in said
@@ -230,3 +268,79 @@ def test_a_real_signal_leaves_whole_records(stores):
     assert all(read(path).stem == path.stem for path in ours.glob("s/*.json"))
     assert unite(theirs, ours)["left out"] == 0
     assert {k: v for k, v in files(ours).items() if ".tmp-" not in k} == files(theirs)
+
+
+def a_study(root: Path, name: str = "s", trials: int = 2, **told) -> Path:
+    place = trial.folder(root, name)
+    (place / "trials").mkdir(parents=True, exist_ok=True)
+    (place / "study.json").write_text(json.dumps({"sampler": "tpe", "trials": trials, **told}))
+    (place / "journal.log").write_text("x" * trials)
+    (place / ".locks").mkdir(exist_ok=True)
+    (place / ".locks" / "0.lock").write_text("")
+    for number in range(trials):
+        tried = trial.Trial(number, "ok", {"recipe.lr": 0.1}, 0.1, 0.5, 1.0)
+        trial.trial_file(place, number).write_text(trial.text(tried))
+    if not list(place.glob("s/*.json")):
+        put(place, record())
+    return place
+
+
+def test_a_study_comes_over_whole(stores, capsys):
+    theirs, ours = stores
+    a_study(theirs)
+    assert command(theirs, ours) == 0  # a store may have nothing but studies
+    assert "studies: 1 copied" in capsys.readouterr().err
+    assert files(ours) == files(theirs) and not list(ours.glob("tuning/s/.locks"))
+    assert command(theirs, ours) == 0
+    assert "studies: 1 there already" in capsys.readouterr().err
+
+
+def test_a_study_that_went_on_here_stays_and_another_is_refused(stores, capsys):
+    theirs, ours = stores
+    a_study(theirs)
+    mine = a_study(ours, trials=3)
+    assert command(theirs, ours) == 0
+    assert "studies: 1 there already" in capsys.readouterr().err
+    assert command(ours, theirs) == 1
+    assert "is another study of this name, they differ in trials; studies are not united" in capsys.readouterr().err
+    a_study(ours, sampler="grid")
+    before = files(ours)
+    assert command(theirs, ours) == 1
+    assert f"{mine} is another study of this name, they differ in what was told" in capsys.readouterr().err
+    assert files(ours) == before
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "message"),
+    [
+        ("trials/0001.json", "not readable as JSON"),
+        ("study.json", "not readable as JSON"),
+        (f"s/{record().stem}.json", "not readable as JSON"),
+        (f"s/{record().stem}.npz", "is not the predictions file"),
+    ],
+)
+def test_a_damaged_study_stays_away(stores, capsys, spoilt, message):
+    theirs, ours = stores
+    (a_study(theirs) / spoilt).write_text("{")
+    put(theirs, record())
+    assert command(theirs, ours) == 1
+    said = capsys.readouterr().err
+    assert message in said and "1 copied, 0 there already, 0 left out, studies: 1 left out" in said
+    assert not (ours / "tuning").exists() or not list((ours / "tuning").iterdir())
+
+
+def test_a_full_disk_leaves_no_half_study(stores, monkeypatch, capsys):
+    theirs, ours = stores
+    a_study(theirs)
+    calls = iter(range(100))
+    whole = bring_module.replace
+
+    def failing(path, data, once=False):
+        if next(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(path, data, once)
+
+    monkeypatch.setattr(bring_module, "replace", failing)
+    assert command(theirs, ours) == 2 and "No space left on device" in capsys.readouterr().err
+    assert files(ours) == {}
+    assert command(theirs, ours) == 0

@@ -50,9 +50,18 @@ def test_only_runs_with_curves_are_in_it(runs) -> None:
     assert line["half_width"] is None and (line["rule"], line["looks_at_test"]) == ("oracle", True)
 
 
+def test_page_and_csv_are_of_one_computation(runs, monkeypatch) -> None:
+    runs.add(0.5, **curve(0.7, 0.5))
+    runs.add(0.5, backbone__img_size=64, **curve(0.7, 0.5))
+    seen, whole = [], inflation.inflations
+    monkeypatch.setattr(inflation, "inflations", lambda table: seen.append(table) or whole(table))
+    made, _, _ = leaderboard.write(runs.root)
+    assert seen == made and len(seen) == 2
+
+
 def test_without_such_curves_there_is_nothing(runs) -> None:
     runs.add(0.5)
-    assert values(made(runs)) == [] and inflation.text([made(runs)]) == ""
+    assert values(made(runs)) == [] and inflation.text([made(runs)], [[]]) == ""
     leaderboard.write(runs.root)
     assert "Diagnostic" not in (runs.root / "leaderboard.md").read_text()
     assert not (runs.root / "leaderboard_inflation.csv").exists()

@@ -177,7 +177,7 @@ def test_the_header_says_what_the_backbone_has_seen(runs) -> None:
 
 def test_every_split_is_listed_and_columns_have_their_own_figures(runs) -> None:
     one(runs)
-    page = section(made(runs))
+    page = section(made(runs), [])
     assert "| imagenet/a | rendered, tested on noah |" in page
     (values,) = csv.DictReader(text([made(runs)]).splitlines())
     assert [float(values[f"imagenet/{name}_mean"]) for name in ("v2", "a", "a_200")] == [60, 10, 30]

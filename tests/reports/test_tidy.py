@@ -48,6 +48,13 @@ def test_one_line_per_row_of_every_table_with_the_union_of_columns(runs) -> None
     assert [line["mean_of_tasks_mean"] for line in read] == ["62.5", "", ""]
 
 
+def test_rows_under_a_preset_say_which(runs) -> None:
+    runs.add(0.5)
+    preset = {"name": "vpt", "model": "m", "data": "d", "selected": "last epoch", "lacks": ""}
+    runs.add(0.6, label="vpt_deep", preset=preset)
+    assert [(line["method"], line["preset"]) for line in lines(runs)] == [("lora", ""), ("vpt_deep", "vpt")]
+
+
 def test_failures_are_told(runs) -> None:
     runs.add(0.5)
     runs.add(None, seed=4, fields={"status": "diverged", "scores": {}})

@@ -1,0 +1,198 @@
+"""Bring one record, or one study, from another store into this one: whole or not at all. No torch in here."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from . import trial
+from .record import Record, read, record_files
+from .store import Store, replace, sha256
+
+SIDECARS = (".npz", ".adapter")
+COPIED, THERE, CONFIRMED, LEFT_OUT = "copied", "there already", "confirmed", "left out"
+RESULT = ("status", "scores", "settled", "images", "shared", "params")
+"""What two machines have to agree in, to the last digit, to have confirmed each other; the rest is of the machine."""
+
+
+class Refused(ValueError):
+    """A record that does not come over; the message says why."""
+
+
+def checked(path: Path) -> Record:
+    """Return the record of a file if it is sound and lies where its contents say.
+
+    Raises:
+        ValueError: it is none, or its predictions are not those it was written with.
+    """
+    record = read(path)
+    try:
+        place = Store(path.parents[1]).path(record)
+    except (KeyError, TypeError) as error:
+        raise Refused(f"lacks what names its file ({error})") from None
+    if place != path:
+        raise Refused(f"should be {place.parent.name}/{place.name}, going by its contents; renamed by hand?")
+    beside = path.with_suffix(".npz")
+    if record.predictions and beside.exists() and sha256(beside.read_bytes()) != record.predictions.get("sha256"):
+        raise Refused(f"{beside.name} is not the predictions file that this record was written with")
+    return record
+
+
+def bring(path: Path, record: Record, store: Store, known: Path | None) -> str:
+    """Copy one record and what lies beside it, if it is not there; return what was done.
+
+    Two failures of one run are no conflict: neither has a score, and that of the store stays. Nor are two equal
+    results, whatever machines they are from and however long they took.
+
+    Raises:
+        Refused: the run has another result here, or a record under another name.
+    """
+    place = store.path(record)
+    if known is not None and known != place and record.status == "ok":
+        raise Refused(f"{known} is a record of the same run {record.id} under another name; keep one of them")
+    mine = read(place) if place.exists() else None
+    if mine not in (None, record) and record.status != "ok":
+        return THERE
+    if mine is not None and any(getattr(mine, name) != getattr(record, name) for name in RESULT):
+        raise Refused(
+            f"conflicts with {place}: one run, two results, which differ in {_differences(record, mine)}; "
+            "look into it, then take one of the two away"
+        )
+    if mine not in (None, record):
+        return CONFIRMED
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with _undone_on_failure() as added:
+        for suffix in SIDECARS:
+            beside, target = path.with_suffix(suffix), place.with_suffix(suffix)
+            if beside.exists() and not (place.exists() and target.exists()):  # without its record it is a left-over
+                added.append(target)
+                _copy(beside, target)
+        if place.exists():
+            return THERE
+        replace(place, path.read_bytes(), once=True)
+    return COPIED
+
+
+def whose(record: Record, mine: Record) -> str:
+    """Return who confirms a result, in words."""
+    seen, versions = record.provenance, record.provenance.get("versions") or {}
+    same = record.predictions.get("sha256") == mine.predictions.get("sha256")
+    commit = f", commit {seen['commit'][:8]}" if seen.get("commit") else ""
+    where = f"{seen.get('device', 'an unknown device')} (torch {versions.get('torch', 'unknown')}{commit})"
+    return where + ("" if same else ", where single images are predicted otherwise")
+
+
+@contextlib.contextmanager
+def _undone_on_failure() -> Iterator[list[Path]]:
+    """Hand out a list for what has been added, and take it away again if the record does not follow."""
+    added: list[Path] = []
+    try:
+        yield added
+    except BaseException:
+        for path in added:
+            _remove(path)
+        raise
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a file, or a folder's plain files, whole or not at all."""
+    if not path.is_dir():
+        return replace(target, path.read_bytes())
+    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".tmp-"))
+    try:
+        folder.chmod(0o755)
+        for one in sorted(path.iterdir()):
+            if one.is_file() and not one.is_symlink():
+                replace(folder / one.name, one.read_bytes())
+        _remove(target)
+        folder.rename(target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _differences(theirs: Record, ours: Record) -> str:
+    """Return in words where two records of one run differ: values of scores, names of the rest."""
+    scores = [
+        f"scores.{name} ({theirs.scores.get(name)} there, {ours.scores.get(name)} here)"
+        for name in sorted(theirs.scores.keys() | ours.scores.keys())
+        if theirs.scores.get(name) != ours.scores.get(name)
+    ]
+    a, b = vars(theirs), vars(ours)
+    rest = [where for name in a if name != "scores" for where in _unequal(a[name], b[name], name)]
+    shown = scores + rest[:6] + ([f"{len(rest) - 6} more"] if len(rest) > 6 else [])
+    return ", ".join(shown)
+
+
+def _unequal(a: Any, b: Any, where: str) -> list[str]:
+    if a == b:
+        return []
+    if isinstance(a, dict) and isinstance(b, dict):
+        keys = sorted(a.keys() | b.keys())
+        return [found for key in keys for found in _unequal(a.get(key), b.get(key), f"{where}.{key}")]
+    return [where]
+
+
+def studies(other: Path) -> list[Path]:
+    """Return the studies of a store, in a fixed order."""
+    return sorted(path.parent for path in trial.folder(other, "").glob(f"*/{trial.STUDY}"))
+
+
+def bring_study(study: Path, root: Path) -> str:
+    """Copy a whole study, if there is none of its name here; return what was done.
+
+    Trials are proposed from those before them, so the trials of two studies are never put together.
+
+    Raises:
+        Refused: it is damaged, or there is another of this name.
+    """
+    declared, theirs, place = trial.load(study / trial.STUDY), _trials(study), trial.folder(root, study.name)
+    for path in record_files(study):
+        checked(path)
+    if (place / trial.STUDY).exists():
+        ours, mine = trial.load(place / trial.STUDY), _trials(place)
+        told, known = _told(declared) == _told(ours), theirs.items() <= mine.items()
+        if told and known:
+            return THERE
+        raise Refused(
+            f"{place} is another study of this name, they differ in {'trials' if told else 'what was told'}; studies "
+            "are not united: take one of the two away"
+        )
+    if place.exists():
+        raise Refused(f"{place} is there without {trial.STUDY}; if no process is at it, take it away")
+    _copy_tree(study, place)
+    return COPIED
+
+
+def _trials(study: Path) -> dict[str, bytes]:
+    trial.read_trials(study)  # refuses damaged ones
+    return {path.name: path.read_bytes() for path in (study / trial.TRIALS).glob("[0-9]*.json")}
+
+
+def _told(declared: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in declared.items() if key not in trial.FREE}
+
+
+def _copy_tree(study: Path, place: Path) -> None:
+    """Copy a study's plain files, whole or not at all; locks and unfinished work stay where they are."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=".tmp-"))
+    try:
+        folder.chmod(0o755)
+        for path in sorted(study.rglob("*")):
+            inside = path.relative_to(study)
+            if path.is_file() and not path.is_symlink() and not any(part.startswith(".") for part in inside.parts):
+                (folder / inside).parent.mkdir(parents=True, exist_ok=True)
+                replace(folder / inside, path.read_bytes())
+        folder.rename(place)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
