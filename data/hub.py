@@ -93,9 +93,9 @@ class Hub(Source):
         """Return where the files are once they are downloaded; `place` is where a person would put them."""
         from huggingface_hub import snapshot_download
 
-        form = {"repo_type": "dataset", "revision": self.revision, "allow_patterns": self._patterns}
+        which = self._patterns
         try:
-            return Path(snapshot_download(self.repo, **form))
+            return Path(snapshot_download(self.repo, repo_type="dataset", revision=self.revision, allow_patterns=which))
         except Exception as error:  # the hub's and the network's many kinds
             reason = f"{(str(error).strip() or type(error).__name__).splitlines()[0]:.200}"
             splits = "" if len(self.dataset.counts) == 1 else f" of {' and '.join(self.dataset.counts)}"

@@ -33,7 +33,9 @@ def test_every_split_is_read(toy, root):
 
 
 def test_the_tasks_own_folder_in_place_of_the_one_above_is_named(toy):
-    assert TOY.missing(toy) == f"{toy} holds the lists itself; give the folder above, in which it is called toy"
+    assert (
+        TOY.missing(toy) == f"{toy} holds the lists itself; give the folder above, in which it is called absent or toy"
+    )
 
 
 def test_a_set_of_ones_own_has_a_path_and_plain_list_names(toy):
