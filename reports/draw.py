@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from . import contrast
-from .charts import cost, curves, differences, means
+from . import contrast, inflation
+from .budget import Curve
+from .charts import cost, curves, differences, means, selection, tuning
 from .charts.spec import Rows, Spec, filled
 from .charts.theme import config
 from .table import Table
@@ -18,6 +19,7 @@ def embedded() -> dict[str, Any]:
     specs = {f"cost {measure.key}": cost.spec(measure) for measure in cost.MEASURES}
     specs |= {"forest": differences.forest(), "heat": differences.heat(), "groups": means.groups()}
     specs |= {"shots": means.shots(), "shift": means.shift(), "loss": curves.loss()}
+    specs |= {"inflation": selection.inflation(), "budget": tuning.best_of()}
     return {
         "specs": specs,
         "themes": {name: config(name) for name in ("light", "dark")},
@@ -40,6 +42,14 @@ def drawn(table: Table, reference: str = "") -> Iterator[tuple[str, Spec]]:
         yield from _some("groups", means.groups(), groups)
     yield from _some("shots", means.shots(), shots)
     yield from _some("shift", means.shift(), means.shift_rows(table, contrast.marks(table)))
+    yield from _some("inflation", selection.inflation(), selection.inflation_rows(inflation.values(table)))
+
+
+def studied(found: Sequence[Curve]) -> Iterator[tuple[str, Spec]]:
+    """Yield (suite, specification with rows) of what the studies of each suite bought."""
+    rows = tuning.best_of_rows(found)
+    for suite in dict.fromkeys(row["suite"] for row in rows):
+        yield suite, filled(tuning.best_of(), [row for row in rows if row["suite"] == suite], {})
 
 
 def _costs(table: Table) -> Iterator[tuple[str, Spec]]:

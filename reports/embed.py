@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from . import contrast, draw, literature
+from .budget import Curve
+from .charts.selection import inflation_rows
+from .charts.tuning import best_of_rows
 from .compare import Difference
 from .contrast import Pair, family
+from .inflation import Told
 from .markdown import SELECT, flavours, title
 from .runs import RUN, Words, rounded, run
 from .stats import t_quantile
@@ -26,16 +30,22 @@ TUNED = {
 AVERAGES = ("mean of groups", "mean of tasks")
 
 
-def contents(tables: Sequence[Table], skipped: Sequence[str]) -> dict[str, Any]:
-    """Return all that the page shows."""
+def contents(
+    tables: Sequence[Table], skipped: Sequence[str], told: Sequence[Told], studies: Sequence[Curve] = ()
+) -> dict[str, Any]:
+    """Return all that the page shows; `told` is what other selection rules say of each table."""
     words = Words()
     suites = {table.setting.suite for table in tables}
     return {
         "run_fields": RUN,
         "t": [round(t_quantile(df), 6) for df in range(1, 31)],
-        "tables": [_table(table, tables, words) for table in tables],
+        "tables": [
+            {**_table(table, tables, words), "inflation": inflation_rows(one)}
+            for table, one in zip(tables, told, strict=True)
+        ],
         "published": {board.suite: _board(board) for board in literature.boards([]) if board.suite in suites},
         "charts": draw.embedded(),
+        "studies": best_of_rows(studies),
         "citations": {row["method"]: row for row in citations()},
         "skipped": list(skipped),
         "words": words.values,

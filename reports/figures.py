@@ -15,11 +15,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import search_charts, searches
+from visionpeft.benchmark.trial import BadStudy
+
+from . import budget, search_charts, searches
 from .build import sound_tables
 from .charts.spec import Spec
 from .charts.theme import config
-from .draw import drawn
+from .draw import drawn, studied
 from .export import export
 from .markdown import title
 from .reading import LeaderboardError, load
@@ -66,6 +68,16 @@ def of_tables(tables: Sequence[Table], out: Path, reference: str = "") -> list[P
     return [file for name, spec in found for file in export(spec, spec["data"]["values"], out / name)]
 
 
+def of_studies(found: Sequence[budget.Curve], out: Path) -> list[Path]:
+    """Draw what tuning bought over its budget into a folder, a chart per suite, and return the files."""
+    files = []
+    for suite, spec in studied(found):
+        head = f"{suite}: expected best validation accuracy of n trials, without replacement"
+        named = re.sub(r"\W+", "-", suite)
+        files += export(printed(spec, head), spec["data"]["values"], out / f"{named}-budget")
+    return files
+
+
 def _charts(tables: Sequence[Table], reference: str) -> Iterator[tuple[str, Spec]]:
     """Yield (name, chart) of all tables; tables of one suite are numbered."""
     for number, table in enumerate(tables, 1):
@@ -98,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out, whose = given.out or given.runs / "figures", f" of {given.method}" if given.method else ""
     try:
         files = _searches(given, out / given.method) if given.method else _tables(given, out)
-    except (searches.SearchError, LeaderboardError, OSError) as error:
+    except (searches.SearchError, LeaderboardError, BadStudy, OSError) as error:
         return _complain(f"no figures{whose} from {given.runs}: {error}")
     sys.stdout.write("".join(f"{file}\n" for file in files))
     if files:
@@ -115,10 +127,11 @@ def _searches(given: argparse.Namespace, stem: Path) -> list[Path]:
 def _tables(given: argparse.Namespace, out: Path) -> list[Path]:
     found, skipped = load(given.runs)
     tables, refusals = sound_tables(found)
+    studies = budget.curves(given.runs)
     if refusals and not tables:
         raise refusals[0]
     _remark([*skipped, *map(str, refusals)])
-    return of_tables(tables, out, given.reference)
+    return [*of_tables(tables, out, given.reference), *of_studies(studies, out)]
 
 
 def _remark(skipped: Sequence[str]) -> None:

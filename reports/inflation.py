@@ -132,6 +132,12 @@ def values(table: Table) -> Told:
     ]
 
 
+def summed(told: Told) -> Told:
+    """Return the values of the mean of tasks, and of the columns of rows that have no such mean."""
+    several = {line["method"] for line in told if line["over"] == OVERALL}
+    return [line for line in told if line["over"] == OVERALL or line["method"] not in several]
+
+
 def text(tables: Sequence[Table], told: Sequence[Told]) -> str:
     """Return the diagnostic of all tables, as `values` has it, as CSV numbered as in leaderboard.csv; empty if none."""
     lines = [

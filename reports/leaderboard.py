@@ -11,7 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import inflation, literature, markdown, page, shots, terminal, tidy, wandb_log
+from visionpeft.benchmark.trial import BadStudy
+
+from . import budget, inflation, literature, markdown, page, shots, terminal, tidy, wandb_log
 from .build import sound_tables
 from .reading import LeaderboardError, load
 from .table import Table
@@ -38,9 +40,11 @@ def write(root: Path, beside_published: bool = False) -> tuple[list[Table], list
     if refusals and not made:
         raise refusals[0]
     skipped += [f"{LEFT_OUT}: {error}" for error in refusals]
+    studies = _studies(root, skipped)
     texts, told = {}, [inflation.values(table) for table in made]
     if made:
-        texts = {"md": markdown.page(made, skipped, told), "csv": tidy.text(made), "html": page.text(made, skipped)}
+        texts = {"md": markdown.page(made, skipped, told), "csv": tidy.text(made)}
+        texts["html"] = page.text(made, skipped, told, studies)
         texts = {f"leaderboard.{end}": text for end, text in texts.items()}
     texts |= {"leaderboard_shots.csv": curve} if (curve := shots.text(made)) else {}
     texts |= {"leaderboard_inflation.csv": rules} if (rules := inflation.text(made, told)) else {}
@@ -49,6 +53,15 @@ def write(root: Path, beside_published: bool = False) -> tuple[list[Table], list
     for name, text in texts.items():
         replace(root / name, text.encode())
     return made, skipped, [root / name for name in texts]
+
+
+def _studies(root: Path, skipped: list[str]) -> list[budget.Curve]:
+    """Return what tuning found over its budget; studies that cannot be read are among the skipped, all of them."""
+    try:
+        return budget.curves(root)
+    except BadStudy as error:
+        skipped.append(f"studies: {error}")
+        return []
 
 
 def main(argv: Sequence[str] | None = None) -> int:

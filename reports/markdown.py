@@ -66,14 +66,12 @@ def diagnostic(told: inflation.Told) -> str:
 
 def diagnosed(told: inflation.Told) -> list[list[str]]:
     """Return the diagnostic's lines as plain text, one per method and rule, per column where a method has but one."""
-    several = {line["method"] for line in told if line["over"] == inflation.OVERALL}
     lines = []
-    for line in told:
-        if line["over"] == inflation.OVERALL or line["method"] not in several:
-            over = f"mean of {line['tasks']} tasks" if line["over"] == inflation.OVERALL else line["over"]
-            half = "" if line["half_width"] is None else f" ± {line['half_width']:.2f}"
-            said = [line["rule_says"], f"{line['chosen']:.2f}", f"{line['added']:+.2f}{half}"]
-            lines.append([line["method"], over, str(line["seeds"]), f"{line['honest']:.2f}", *said])
+    for line in inflation.summed(told):
+        over = f"mean of {line['tasks']} tasks" if line["over"] == inflation.OVERALL else line["over"]
+        half = "" if line["half_width"] is None else f" ± {line['half_width']:.2f}"
+        said = [line["rule_says"], f"{line['chosen']:.2f}", f"{line['added']:+.2f}{half}"]
+        lines.append([line["method"], over, str(line["seeds"]), f"{line['honest']:.2f}", *said])
     return lines
 
 

@@ -16,13 +16,28 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from . import inflation
+from .budget import Curve
 from .embed import contents
 from .table import Table
 
 FOLDER = Path(__file__).with_name("site")
 STYLES = ("theme", "table", "charts", "dialog")
 SCRIPTS = (
-    *("tools", "numbers", "shown", "table", "cells", "charts", "cost", "against", "means", "statistics", "dialogs"),
+    *(
+        "tools",
+        "numbers",
+        "shown",
+        "table",
+        "cells",
+        "charts",
+        "cost",
+        "against",
+        "means",
+        "protocol",
+        "statistics",
+        "dialogs",
+    ),
     *("views", "start"),
 )
 EXPORTS = "window.vegaEmbed = vegaEmbed;"
@@ -30,11 +45,24 @@ UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
 """What could end the script element inside a JSON text; all else that HTML or a line might trip over is ASCII."""
 
 
-def text(tables: Sequence[Table], skipped: Sequence[str]) -> str:
-    """Return the page."""
+def text(
+    tables: Sequence[Table],
+    skipped: Sequence[str],
+    told: Sequence[inflation.Told] | None = None,
+    studies: Sequence[Curve] = (),
+) -> str:
+    """Return the page.
+
+    Args:
+        tables: what is in it.
+        skipped: what is not, and why.
+        told: what other selection rules say of each table, where that is known already.
+        studies: what tuning found over its budget.
+    """
+    found = [inflation.values(table) for table in tables] if told is None else told
     parts = {"LIBRARY": library(), "SCRIPT": joined(SCRIPTS, "js"), "STYLE": joined(STYLES, "css")}
     parts["POLICY"] = " ".join(f"'{digest(parts[name])}'" for name in ("LIBRARY", "SCRIPT"))
-    parts["DATA"] = embedded(contents(tables, skipped))
+    parts["DATA"] = embedded(contents(tables, skipped, found, studies))
     first, *others = (FOLDER / "frame.html").read_text(encoding="utf-8").split("@@")
     for i in range(0, len(others), 2):
         first += parts[others[i]] + others[i + 1]

@@ -151,12 +151,13 @@ def _zeros(x: Spec) -> Spec:
 
 def _marks(state: str, which: str, x: Spec, y: Spec, tip: list[Spec]) -> list[Spec]:
     """Return intervals, points and names of those on the front, or off it."""
-    left = "scale('x', datum.at) > width * 0.8"
+    at = "scale('x', datum.at)"
+    left = f"{at} > width * 0.8"
     name = {
         "type": "text",
         "style": f"name-{state}",
         "aria": False,
-        "limit": 190,
+        "limit": {"expr": f"min(190, ({left} ? {at} : width - {at}) - 8)"},
         "align": {"expr": f"{left} ? 'right' : 'left'"},
         "dx": {"expr": f"{left} ? -8 : 8"},
         "dy": -9,

@@ -19,16 +19,15 @@ REFERENCE = "linear"
 
 def forest() -> Spec:
     """Return differences with their intervals, coloured where the interval leaves zero out."""
-    y = name("method", axis={"labelLimit": 240})
+    y = name("method")
     colour = {
         "field": "verdict",
         "type": "ordinal",
         "scale": {"domain": [WORSE, UNSURE, BETTER]},
         "legend": {"symbolOpacity": 1},
     }
-    x = number(
-        "value", "difference in points", axis={"labelExpr": PLUS, "grid": True, "tickCount": 8}, scale={"nice": True}
-    )
+    axis = {"labelExpr": PLUS, "grid": True, "tickCount": 8, "labelOverlap": "greedy", "labelSeparation": 8}
+    x = number("value", "difference in points", axis=axis, scale={"nice": True})
     tip = tooltip(
         ("method", "method"), ("value", "difference", "+.2f"), ("half", "\u00b1", ".2f"), ("verdict", "verdict")
     )
@@ -65,7 +64,7 @@ def heat() -> Spec:
     inner = {
         "width": {"step": 52},
         "height": {"step": STEP},
-        "encoding": {"x": x, "y": name("method", axis={"labelLimit": 240, "domain": False})},
+        "encoding": {"x": x, "y": name("method", axis={"domain": False})},
         "layer": [
             {
                 "mark": {"type": "rect", "cursor": "pointer", "tooltip": True},
@@ -76,7 +75,7 @@ def heat() -> Spec:
     }
     whole = chart(
         params=valued({"most": 1}),
-        facet={"column": {**name("group"), "spacing": 12}},
+        facet={"column": {**name("group"), "spacing": 28}},
         spec=inner,
         resolve={"scale": {"x": "independent"}},
     )

@@ -14,7 +14,7 @@ VALUE = (("value", "accuracy", ".2f"), ("half", "\u00b1", ".2f"))
 
 def groups() -> Spec:
     """Return the mean of each group, a line per method."""
-    y = name("method", axis={"labelLimit": 240})
+    y = name("method")
     x = number("value", "mean of the group (%)", axis={"grid": True, "tickCount": 8})
     tip = tooltip(("method", "method"), ("group", "group"), *VALUE)
     colour = name("group", legend={"symbolType": "circle"})
@@ -60,7 +60,7 @@ def shots() -> Spec:
         "axis": {"labelAngle": 0},
         "scale": {"type": "point", "padding": 0.3},
     }
-    return _panels("set", {"layer": lines(x, number("value", "accuracy (%)"), "method", "shots")}, 210)
+    return panels("set", {"layer": lines(x, number("value", "accuracy (%)"), "method", "shots")}, 210)
 
 
 def lines(x: Spec, y: Spec, by: str, at: str) -> list[Spec]:
@@ -70,6 +70,7 @@ def lines(x: Spec, y: Spec, by: str, at: str) -> list[Spec]:
     tip = tooltip((by, by), (at, at), *VALUE)
     seen = {"opacity": {"condition": {"param": "hover", "empty": True, "value": 1}, "value": 0.2}}
     ends = {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour, **seen}
+    ends["strokeDash"] = dash  # else the legend would name every line twice
     return [
         {
             "mark": {"type": "line", "strokeWidth": 2, "aria": False},
@@ -84,7 +85,7 @@ def lines(x: Spec, y: Spec, by: str, at: str) -> list[Spec]:
     ]
 
 
-def _panels(by: str, inner: Spec, height: object) -> Spec:
+def panels(by: str, inner: Spec, height: object) -> Spec:
     """Return a panel per value, in the order of the rows' places; what shows it sets how many stand side by side."""
     whole = chart(
         facet=name(by, sort={"field": "place", "op": "min"}),
@@ -145,7 +146,7 @@ def shift() -> Spec:
             "text": {"field": "value", "format": ".1f", "type": "quantitative"},
         },
     }
-    return _panels("column", {"layer": [bars, whisker, label]}, {"step": STEP})
+    return panels("column", {"layer": [bars, whisker, label]}, {"step": STEP})
 
 
 def shift_rows(table: Table, marks: Mapping[tuple[str, str], str]) -> Rows:

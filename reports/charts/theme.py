@@ -39,11 +39,12 @@ def config(name: str) -> dict[str, Any]:
         "view": {"stroke": None},
         "axis": axis,
         "axisX": {"grid": False},
-        "axisY": {"domain": False, "ticks": False},
+        "axisY": {"domain": False, "ticks": False, "labelLimit": 240},
         "header": {**header, "title": None, "labelPadding": 6},
         "legend": {
             "labelColor": colours["soft"], "labelFontSize": 12, "title": None, "orient": "bottom",
-            "symbolType": "circle", "labelLimit": 220, "columnPadding": 18, "symbolStrokeWidth": 2,
+            "titleColor": colours["soft"], "titleFontWeight": "normal",
+            "symbolType": "circle", "labelLimit": 320, "columnPadding": 18, "symbolStrokeWidth": 2,
         },
         "title": {"color": colours["ink"], "anchor": "start", "fontSize": 15, "fontWeight": 600, "offset": 12},
         "range": {

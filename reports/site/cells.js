@@ -85,7 +85,10 @@ function walk(event) {
     cell.setAttribute("tabindex", "-1");
     to.setAttribute("tabindex", "0");
     to.focus();
-  } else if (event.key === "Enter" && cell.dataset.open) cell.click();
+  } else if (event.key === "Enter" && cell.dataset.open) {
+    event.preventDefault(); // else the same key would press the dialog's first button
+    cell.click();
+  }
 }
 
 function tableLegend(table) {

@@ -27,7 +27,7 @@ async function drawChart(one) {
   if (one.key === key) await one.view.data("rows", one.rows).runAsync();
   else {
     one.view?.finalize();
-    one.view = (await vegaEmbed(one.box, sized(one, width), { ...EMBED, config: configured(width) })).view;
+    one.view = (await vegaEmbed(one.box, sized(one, width), { ...EMBED, config: configured(width, longest(one)) })).view;
     one.key = key;
   }
   if (one.crowded) thinOut(one.box);
@@ -51,12 +51,20 @@ function sized({ name, rows, values }, width) {
 
 const EMBED = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, logLevel: ERRORS, tooltip: () => {} };
 
-/** The theme's colours, and room for legends and names as the width allows. */
-function configured(width) {
+/** How many letters the longest name in a chart's legend has. */
+function longest({ name, rows }) {
+  const spec = DATA.charts.specs[name].spec ?? DATA.charts.specs[name],
+    field = spec.layer.map((layer) => layer.encoding?.color?.field).find(Boolean);
+  return Math.max(0, ...rows.map((row) => String(row[field] ?? "").length));
+}
+
+/** The theme's colours, and room for a legend's longest name and for those of axes as the width allows. */
+function configured(width, letters) {
   const theme = DATA.charts.themes[isDark() ? "dark" : "light"],
-    legend = { ...theme.legend, columns: Math.max(1, Math.floor(width / 140)) },
-    axis = { ...theme.axis, labelLimit: Math.min(theme.axis.labelLimit, width * 0.3) };
-  return { ...theme, legend, axis };
+    room = Math.max(140, 46 + 6.6 * letters),
+    legend = { ...theme.legend, columns: Math.max(1, Math.floor(width / room)), labelLimit: Math.min(theme.legend.labelLimit, width * 0.66) },
+    within = (axis) => ({ ...axis, labelLimit: Math.min(axis.labelLimit, width * 0.3) });
+  return { ...theme, legend, axis: within(theme.axis), axisY: within(theme.axisY) };
 }
 
 /** Hides names that would lie on one another, the later ones: those on a front are drawn last and looked at first. */

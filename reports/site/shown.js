@@ -106,6 +106,8 @@ const SECTIONS = {
   groups: "Groups",
   shots: "Few-shot",
   shift: "Shift",
+  selection: "Selection",
+  tuning: "Tuning",
   statistics: "Statistics",
   legend: "How to read it",
 };

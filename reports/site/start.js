@@ -66,7 +66,7 @@ function draw() {
   costCache.clear();
   drawTheme();
   drawFacets();
-  for (const part of [drawTable, drawCost, drawAgainst, drawGroups, drawShots, drawShift, drawStatistics, drawLegend])
+  for (const part of [drawTable, drawCost, drawAgainst, drawGroups, drawShots, drawShift, drawSelection, drawTuning, drawStatistics, drawLegend])
     part();
   drawNav();
 }

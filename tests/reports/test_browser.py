@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +13,8 @@ import pytest
 from visionpeft.reports import leaderboard
 from visionpeft.reports.compare import difference
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+from .chromium import installed
+
 ALL = {"digits": 0.9, "letters": 0.8, "count": 0.5, "location": 0.3}
 KNOWN = r"WARN (Detected faceted independent scales|Infinite extent)"
 """What Vega-Lite warns of in panels with scales of their own, and in layers without rows."""
@@ -23,9 +23,9 @@ HOSTILE = "<img src=x onerror=console.error('Uncaught')>"
 
 @pytest.fixture(scope="session")
 def browser() -> str:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    found = installed()
     if not found:
-        pytest.skip(f"none of {', '.join(NAMES)} is installed")
+        pytest.skip("no Chromium or Chrome is installed")
     return found
 
 

@@ -5,6 +5,7 @@ import csv
 import pytest
 from PIL import Image
 
+from visionpeft.benchmark.trial import Trial, text, trial_file
 from visionpeft.reports.figures import main
 
 LAYERS = {
@@ -79,3 +80,32 @@ def test_charts_of_the_leaderboard(runs, capsys):
     assert (runs.root / "figures" / "mini-tasks.pdf").read_bytes().startswith(b"%PDF")
     assert main([str(runs.root), "--reference", "c"]) == 2
     assert "no row 'c' to compare with; there are a, b" in capsys.readouterr().err
+
+
+def test_what_other_rules_add_and_what_tuning_buys(runs, capsys):
+    for seed in (0, 1):
+        curve = [{"phase": "1 trainval", "epoch": e, "loss": 1.0, "test": 0.5 + 0.1 * (e == 1)} for e in (1, 2)]
+        runs.add(0.5, seed=seed, oracle=True, fields={"curve": curve})
+    place = runs.root / "tuning" / "s"
+    (place / "trials").mkdir(parents=True)
+    (place / "study.json").write_text(text({"task": {"suite": "mini", "name": "digits"}, "method": {"name": "lora"}}))
+    for number, accuracy in enumerate((0.5, 0.75, 0.25)):
+        trial_file(place, number).write_text(text(Trial(number, "ok", {}, 1e-3, accuracy, 1.0)))
+    assert main([str(runs.root)]) == 0
+    (best,) = rows(runs, "mini-inflation")
+    assert (best["rule"], best["over"], best["seeds"]) == ("best test epoch", "digits", "2")
+    assert float(best["value"]) == pytest.approx(10) and best["half"] == ""  # the same with both seeds
+    bought = rows(runs, "mini-budget")
+    assert [(row["n"], row["method"], row["set"]) for row in bought] == [
+        (n, "lora (unfinished)", "digits") for n in ("1", "2", "3")
+    ]
+    assert [float(row["value"]) for row in bought] == pytest.approx([50, 200 / 3, 75], abs=1e-4)
+    assert (runs.root / "figures" / "mini-budget.svg").read_text().count(">lora (unfinished)<") == 1  # in one legend
+    (place / "study.json").write_text("{")
+    assert main([str(runs.root)]) == 2
+    assert "study.json: not readable as JSON" in capsys.readouterr().err
+
+
+def rows(runs, name: str) -> list[dict[str, str]]:
+    with (runs.root / "figures" / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -133,3 +133,13 @@ def test_five_thousand_records_in_seconds(runs) -> None:
     assert len(table.rows) == 53 and not skipped
     assert seconds < 12 * read  # about 6 times what opening the files takes: 2.5 seconds on one machine, 6.5 on another
     assert (runs.root / "leaderboard.html").stat().st_size < 3e6  # about 1.6 MB
+
+
+def test_a_damaged_study_is_named_and_keeps_no_table_away(runs):
+    runs.add()
+    place = runs.root / "tuning" / "s"
+    (place / "trials").mkdir(parents=True)
+    (place / "study.json").write_text("{}")
+    (place / "trials" / "0000.json").write_text("{")
+    made, skipped, _ = leaderboard.write(runs.root)
+    assert len(made) == 1 and "0000.json: not readable as JSON" in skipped[0] and skipped[0].startswith("studies: ")
