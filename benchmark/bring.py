@@ -30,6 +30,12 @@ def checked(path: Path) -> Record:
         ValueError: it is none, or its predictions are not those it was written with.
     """
     record = read(path)
+    for name in ("scores", "predictions", "provenance"):
+        if not isinstance(getattr(record, name), dict):
+            raise Refused(f"{name} is {getattr(record, name)!r:.60}, expected an object; edited by hand?")
+    for name, score in record.scores.items():
+        if not (isinstance(score, (int, float)) and 0 <= score <= 1):
+            raise Refused(f"accuracy {score!r:.60} of {name}, expected a number from 0 to 1; repeat that run")
     try:
         place = Store(path.parents[1]).path(record)
     except (KeyError, TypeError) as error:
@@ -79,10 +85,11 @@ def bring(path: Path, record: Record, store: Store, known: Path | None) -> str:
 
 def whose(record: Record, mine: Record) -> str:
     """Return who confirms a result, in words."""
-    seen, versions = record.provenance, record.provenance.get("versions") or {}
+    seen, versions = record.provenance, record.provenance.get("versions")
     same = record.predictions.get("sha256") == mine.predictions.get("sha256")
-    commit = f", commit {seen['commit'][:8]}" if seen.get("commit") else ""
-    where = f"{seen.get('device', 'an unknown device')} (torch {versions.get('torch', 'unknown')}{commit})"
+    torch = versions.get("torch") if isinstance(versions, dict) else None
+    commit = f", commit {str(seen['commit'])[:8]}" if seen.get("commit") else ""
+    where = f"{seen.get('device', 'an unknown device')} (torch {torch or 'unknown'}{commit})"
     return where + ("" if same else ", where single images are predicted otherwise")
 
 

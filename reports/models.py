@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from visionpeft.benchmark.record import BadRecord, Record, read
+from visionpeft.benchmark.record import BadRecord, Record
 
 from .compare import TwoModels, mcnemar
 from .predicted import PredictionsError, predicted
+from .sound import sound
 
 
 class ModelsError(ValueError):
@@ -29,7 +30,7 @@ def compared(one: Path, other: Path) -> Iterator[tuple[str, int, TwoModels]]:
     Raises:
         ModelsError: a record without labels beside it, other test images or another order, or nothing in common.
     """
-    first, second = read(one), read(other)
+    first, second = _read(one), _read(other)
     same = [name for name in first.scores if name in second.scores and name.partition("/")[0] == "test"]
     if not same:
         raise ModelsError(f"{one} ({task(first)}) and {other} ({task(second)}) have no test set in common")
@@ -37,6 +38,13 @@ def compared(one: Path, other: Path) -> Iterator[tuple[str, int, TwoModels]]:
         _check(name, first, second)
         right = [_right(path, name) for path in (one, other)]
         yield name, len(right[0]), mcnemar(*right)
+
+
+def _read(path: Path) -> Record:
+    try:
+        return sound(path)
+    except BadRecord as error:
+        raise ModelsError(f"{path}: {error}") from None
 
 
 def task(record: Record) -> str:
@@ -73,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     try:
         found = list(compared(given.first, given.second))
-    except (ModelsError, PredictionsError, BadRecord) as error:
+    except (ModelsError, PredictionsError) as error:
         sys.stderr.write(f"not compared: {error}\n")
         return 2
     sys.stdout.write("Two trained models on the same images (McNemar, exact); this is no comparison of methods.\n")

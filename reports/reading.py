@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ LEARNT = ("train", "val")
 BY_SEED = {"data.sample", *(f"data.splits.{name}" for name in LEARNT)}
 """What may differ as well where the run's seed chooses the training images."""
 
+LARGEST = sys.float_info.max
 POINTS = 60_000
 """How many points the curves of all records together may keep; each keeps from 10 to 100."""
 
@@ -192,4 +193,5 @@ def _difference(a: Any, b: Any, free: set[str], where: str = "") -> str:
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    whole = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return whole and -LARGEST <= value <= LARGEST  # type: ignore[operator]

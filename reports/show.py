@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import latex, markdown, tidy
 from .build import sound_tables
-from .reading import load
+from .reading import LeaderboardError, load
 from .table import Table
 
 FORMATS: Mapping[str, Callable[[Sequence[Table], Sequence[str]], str]] = {
@@ -29,20 +29,24 @@ def text(root: Path, form: str, suite: str = "") -> tuple[str, list[str]]:
     """Return a store's tables, or those of a suite, in a format, and one line for each file and table left out.
 
     Raises:
-        ShowError: there is no such format, folder or suite, or no record.
+        ShowError: there is no such format, folder or suite, or no record that could be counted.
     """
     if form not in FORMATS:
         raise ShowError(f"no format {form}; choose one of {', '.join(FORMATS)}")
     if not root.is_dir():
         raise ShowError(f"no folder {root}; it appears with the first run, for instance: make demo")
-    found, skipped = load(root)
+    try:
+        found, skipped = load(root)
+    except LeaderboardError as error:
+        raise ShowError(f"no table: {error}") from None
     suites = sorted({one.record.run["task"]["suite"] for one in found})
     if suite and suites and suite not in suites:
         raise ShowError(f"no records of suite {suite} in {root}; it has those of {', '.join(suites)}")
     made, refusals = sound_tables(one for one in found if suite in ("", one.record.run["task"]["suite"]))
     skipped += [f"a table: {error}" for error in refusals]
     if not made and not refusals:
-        raise ShowError(f"no records to tabulate in {root}; a run leaves one there, for instance: make demo")
+        bad = "".join(f"not counted: {line}\n" for line in skipped)
+        raise ShowError(f"{bad}no records to tabulate in {root}; a run leaves one there, for instance: make demo")
     return FORMATS[form](made, skipped) if made else "", skipped
 
 

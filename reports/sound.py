@@ -45,6 +45,8 @@ INSIDE: dict[str, Kind] = {
     "shared": int,
 }
 """The types of what is in a list or a mapping."""
+EPOCH: dict[str, Kind] = {"epoch": int, "val": (int, float, NoneType), "val_loss": (int, float, NoneType)}
+"""The same of an epoch, where selection rules are applied to a curve."""
 RULES = ("last", "best_val")
 """The selection rules that tables have words for."""
 
@@ -97,6 +99,10 @@ def _check_inside(record: Record) -> None:
         values = record.run[section].get(name, ()) if name else getattr(record, section)
         for value in values.values() if isinstance(values, dict) else values:
             _of_kind(value, kind, f"an entry of {'run.' if name else ''}{where}")
+    for row in record.curve if record.run.get("oracle") else ():
+        _of_kind(row, dict, "a row of curve")
+        for name, kind in EPOCH.items():
+            _of_kind(row.get(name), kind, f"{name} of a row of curve")
 
 
 def _of_kind(value: object, kind: Kind, where: str) -> None:

@@ -157,6 +157,10 @@ SPOILT = {
     "another run": (lambda path: edit(path, run={"seed": 7}), "does not match its contents"),
     "a run without a task": (lambda path: edit(path, run={}, id=run_id({})), "lacks what names its file"),
     "another name": (lambda path: path.rename(path.with_name("t--m--s5--0123456789.json")), "renamed by hand?"),
+    "NaN": (lambda path: edit(path, scores={"test": float("nan")}), "accuracy nan of test, expected a number"),
+    "percent": (lambda path: edit(path, scores={"test": 93}), "accuracy 93 of test, expected a number"),
+    "another type": (lambda path: edit(path, provenance=[]), "provenance is [], expected an object"),
+    "a bottomless file": (lambda path: path.write_text("[" * 100_000), "not readable as JSON"),
     "other predictions": (lambda path: path.with_suffix(".npz").write_bytes(b"x"), "is not the predictions file"),
 }
 
