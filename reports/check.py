@@ -20,6 +20,7 @@ from .checks.alone import alone, is_accuracy
 from .checks.beside import Beside, beside
 from .checks.finding import Finding, error, gathered
 from .checks.plausible import plausible
+from .checks.studies import folders, studied
 from .found import Found, tests
 from .rules import epochs
 from .sound import sound
@@ -30,12 +31,14 @@ class Checked:
     """What was found in a store.
 
     Attributes:
-        records: how many files were looked at.
+        records: how many files were looked at, but for those of studies.
+        studies: how many studies were looked at.
         findings: what was found, errors first.
         notes: what was looked at and what could not be.
     """
 
     records: int
+    studies: int
     findings: list[Finding]
     notes: list[str]
 
@@ -51,7 +54,7 @@ class Checked:
 
 
 def check(root: Path, pinned: Path | None = None) -> Checked:
-    """Look at every record of a store, at what lies beside it, and at the tables they make.
+    """Look at every record of a store, at what lies beside it, at the tables they make, and at studies.
 
     Raises:
         PinsError: the file of pinned digests cannot be read.
@@ -70,9 +73,9 @@ def check(root: Path, pinned: Path | None = None) -> Checked:
         seen = beside(root, file, record)
         found += [*alone(file, record), *seen.findings, *pins.compared(file, record, seen.labels, known)]
         records.append((file, dataclasses.replace(record, notes={}), seen))  # these are long
-    found += _among(records)
+    found += [*_among(records), *studied(root, [(file, record) for file, record, _ in records])]
     found.sort(key=lambda one: not one.error)
-    return Checked(len(files), list(gathered(found)), _notes(records, known))
+    return Checked(len(files), len(folders(root)), list(gathered(found)), _notes(records, known))
 
 
 def _among(records: Sequence[tuple[str, Record, Beside]]) -> Iterator[Finding]:
@@ -137,13 +140,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = check(given.runs, given.pinned)
     except pins.PinsError as problem:
         return _complain(str(problem))
-    if not found.records:
+    if not found.records and not found.studies:
         return _complain(f"no records to check in {given.runs}; a run leaves one there, for instance: make demo")
     for name, lines in (("errors", found.errors), ("warnings", found.warnings), ("looked at", found.notes)):
         if lines:
             sys.stdout.write("\n  ".join([f"{name}:", *map(str, lines)]) + "\n\n")
-    counts = (found.records, "record"), (len(found.errors), "error"), (len(found.warnings), "warning")
-    sys.stdout.write(", ".join(f"{n} {word}{'s' * (n != 1)}" for n, word in counts) + "\n")
+    counts = {"error": len(found.errors), "warning": len(found.warnings)}
+    studies = [f"{found.studies} stud{'y' if found.studies == 1 else 'ies'}"] if found.studies else []
+    said = [f"{n} {word}{'s' * (n != 1)}" for word, n in ({"record": found.records} | counts).items()]
+    sys.stdout.write(", ".join([said[0], *studies, *said[1:]]) + "\n")
     return 1 if found.errors else 0
 
 

@@ -36,7 +36,7 @@ OPTIONAL: dict[str, dict[str, Kind]] = {
     "backbone": {"model_args": dict, "resize": (int, NoneType), "jpeg": (int, NoneType)},
     "data": {"sample": int, "by_seed": bool, "flavour": str, "confirmed": dict},
     "preset": dict.fromkeys(("name", "model", "data", "selected", "lacks"), str),
-    "tuned": {"trials": int, "folds": int},
+    "tuned": {"study": str, "trials": int, "folds": int},
 }
 """The same of what not every run has; a section that is there is there with all of it, but for those of `NEEDED`."""
 INSIDE: dict[str, Kind] = {

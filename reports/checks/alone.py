@@ -22,13 +22,19 @@ MIXES = ("mixup", "cutmix", "label_smoothing")
 """What of a recipe keeps the training loss of a good model high."""
 
 
-def alone(file: str, record: Record) -> Iterator[Finding]:
-    """Yield what is wrong or odd in a record, all but what lies beside it."""
-    if record.place != file:
-        yield error(f"should be {record.place}, going by its contents; renamed or moved by hand?", file)
+def alone(file: str, record: Record, study: str = "") -> Iterator[Finding]:
+    """Yield what is wrong or odd in a record, all but what lies beside it.
+
+    Args:
+        file: the record's.
+        record: what it holds.
+        study: the folder of the study that it is a trial of, which has no test score to have; empty for any other.
+    """
+    if study + record.place != file:
+        yield error(f"should be {study}{record.place}, going by its contents; renamed or moved by hand?", file)
     for where in _not_finite(vars(record)):
         yield error(f"{where} is no finite number, which no run writes", file)
-    yield from _scores(file, record)
+    yield from _scores(file, record, [] if study else tests(record))
     yield from _chosen(file, record)
     yield from _odd(file, record)
     yield from _origin(file, record)
@@ -44,12 +50,12 @@ def _not_finite(value: Any, where: str = "") -> Iterator[str]:
             yield from _not_finite(inner, f"{where}.{key}".lstrip("."))
 
 
-def _scores(file: str, record: Record) -> Iterator[Finding]:
+def _scores(file: str, record: Record, due: list[str]) -> Iterator[Finding]:
     if record.status != "ok":
         if record.scores:
             yield error(f"ended {record.status}, yet has scores", file)
         return
-    for test in tests(record):
+    for test in due:
         if test not in record.scores:
             yield error(f"ended ok without a {test} score", file)
     splits = record.run["data"]["splits"]

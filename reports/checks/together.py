@@ -75,12 +75,27 @@ def counted(found: Sequence[Found]) -> tuple[list[Found], list[Finding]]:
 def rows(tables: Iterable[Table]) -> Iterator[Finding]:
     """Yield what rows mix, which tasks they lack, how few seeds they have and seeds that made no difference."""
     for table in tables:
+        yield from _budgets(table)
         for row in table.rows:
             name = f"{table.setting.suite}: {row.label}"
             yield from _mixed(name, row)
             yield from _lacking(name, row, table)
             yield from _few(name, row)
             yield from _repeated(row)
+
+
+def _budgets(table: Table) -> Iterator[Finding]:
+    """Yield rows of one table whose settings were chosen with other budgets."""
+    rows: dict[str, list[str]] = defaultdict(list)
+    for row in table.rows:
+        tuned = [one.run["tuned"] for cell in row.cells.values() for one in cell.done if "tuned" in one.run]
+        for trials in sorted({str(one["trials"]) for one in tuned}):
+            rows[trials].append(f"{table.setting.suite}: {row.label}")
+    if len(rows) > 1:
+        budgets = " and ".join(sorted(rows, key=int))
+        yield warning(
+            f"settings of one table were chosen with {budgets} trials: no equal budget", *sum(rows.values(), [])
+        )
 
 
 def _mixed(name: str, row: Row) -> Iterator[Finding]:

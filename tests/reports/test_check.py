@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from visionpeft.benchmark import trial
 from visionpeft.benchmark.record import Record, run_id
 from visionpeft.benchmark.store import pack
 from visionpeft.reports import leaderboard
@@ -348,3 +349,71 @@ def test_no_type_of_any_field_makes_it_stumble(runs) -> None:
             assert found.records == 1
             if not found.errors:  # it is counted, so pages and tables have to cope with it too
                 leaderboard.write(runs.root, beside_published=True)
+
+
+def a_study(runs, trials: int = 2, budget: int = 2) -> Path:
+    """Write a study whose trial 1 is the best, with a record for each trial."""
+    study = runs.root / "tuning" / "s"
+    own = type(runs)(study)
+    (study / "trials").mkdir(parents=True)
+    (study / "study.json").write_text(json.dumps({"trials": budget}))
+    for number in range(trials):
+        run = runs.a_run(seed=number, recipe__train_on="train")
+        del run["data"]["splits"]["test"]
+        accuracy = 0.5 + number / 10
+        path = own.put(runs.a_record(run=run, scores={"val": accuracy}, losses={"val": 1.0}, provenance=CLEAN))
+        tried = trial.Trial(number, "ok", {"recipe.lr": 0.1 * number}, 0.1 * number, accuracy, 1.0, runs=[path.stem])
+        trial.trial_file(study, number).write_text(trial.text(tried))
+    chosen = trial.Chosen("s", {"recipe.lr": 0.1}, 1, 0.6, 1.0, {}, {})
+    (study / "chosen.json").write_text(trial.text(chosen))
+    return study
+
+
+def test_a_sound_study_has_nothing_to_say(runs, capsys) -> None:
+    a_study(runs)
+    assert main([str(runs.root)]) == 0
+    assert capsys.readouterr().out.endswith("0 records, 1 study, 0 errors, 0 warnings\n")
+
+
+def a_record_of(study: Path) -> Path:
+    return sorted(study.glob("mini/*s1*.json"))[0]
+
+
+def looked_at_test_images(study: Path) -> None:
+    edit(a_record_of(study), images={"test": "a" * 64})
+
+
+SPOILT_STUDIES = {
+    "test images": (looked_at_test_images, "a trial has seen test images (test)"),
+    "a trial's accuracy": (lambda s: edit(trial.trial_file(s, 0), accuracy=0.55), "accuracy 0.55, but the records"),
+    "what was chosen": (
+        lambda s: edit(s / "chosen.json", trial=0),
+        "takes trial 0 with 0.6, its own rule takes trial 1",
+    ),
+    "a record": (lambda s: a_record_of(s).write_text("{"), "not readable as JSON"),
+    "a record's place": (lambda s: a_record_of(s).rename(s / "mini" / "x--m--s0--0.json"), "should be tuning/s/mini/"),
+    "a trial": (lambda s: trial.trial_file(s, 0).write_text("{"), "tuning/s/trials/0000.json: not readable as JSON"),
+    "a type": (lambda s: edit(trial.trial_file(s, 0), accuracy="x"), "tuning/s: holds values of other types"),
+    "the budget": (lambda s: (s / "study.json").write_text('{"trials": 1}'), "2 trials, but its budget is 1"),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT_STUDIES)
+def test_what_is_spoilt_in_a_study_is_an_error(runs, what) -> None:
+    study = a_study(runs)
+    spoil, message = SPOILT_STUDIES[what]
+    spoil(study)
+    assert any(message in line for line in errors(runs))
+
+
+def test_what_of_a_study_needs_a_look(runs) -> None:
+    study = a_study(runs, budget=4)
+    (study / "chosen.json").unlink()
+    a_record_of(study).unlink()
+    tuned = {"study": "elsewhere", "trials": 32, "folds": 1}
+    wrote(runs, label="lora", tuned=tuned), wrote(runs, label="ssf", tuned=tuned | {"trials": 8})
+    said = warned(runs)
+    assert "tuning/s: 2 of 4 trials have ended; no final run can take it over yet" in said
+    assert any("tuning/s/trials/0001.json: records of its runs are not there" in line for line in said)
+    assert any("that chose its settings is not in this store (elsewhere)" in line for line in said)
+    assert any("chosen with 8 and 32 trials: no equal budget" in line for line in said)

@@ -145,7 +145,7 @@ def test_settings_of_a_row_and_those_that_differ_by_task(runs) -> None:
 
 @pytest.mark.parametrize(("folds", "judged"), [(1, "val200"), (5, "5 folds of what is learnt from")])
 def test_a_tuned_row_says_with_which_budget(runs, folds, judged) -> None:
-    runs.add(0.5, "digits", tuned={"trials": 32, "folds": folds})
+    runs.add(0.5, "digits", tuned={"study": "s", "trials": 32, "folds": folds})
     (row,) = data(runs)["tables"][0]["rows"]
     assert row["tuned"] == f"per-task settings, the best of 32 trials on {judged}"
 

@@ -1,0 +1,81 @@
+"""Studies of `make tune`: whether trials are what their records say, chose by their own rule, and saw no test image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from statistics import fmean
+
+from visionpeft.benchmark.record import BadRecord, Record, record_files
+from visionpeft.benchmark.trial import CHOSEN, STUDY, BadStudy, Chosen, Trial, best, load, read, read_trials
+
+from ..sound import sound
+from .alone import alone
+from .finding import Finding, error, warning
+
+FOLDER = "tuning"
+NEARLY = 1e-9
+
+
+def folders(root: Path) -> list[Path]:
+    """Return the studies of a store, by name."""
+    return sorted(path.parent for path in (root / FOLDER).glob(f"*/{STUDY}"))
+
+
+def studied(root: Path, records: Iterable[tuple[str, Record]]) -> Iterator[Finding]:
+    """Yield what is wrong with the studies of a store, and final runs whose study is not in it."""
+    for study in (found := folders(root)):
+        try:
+            yield from _study(root, study)
+        except BadStudy as problem:
+            yield error(str(problem).replace(f"{root}/", ""))
+        except (KeyError, TypeError, AttributeError, ValueError) as problem:
+            yield error(f"holds values of other types ({problem}); edited by hand?", f"{FOLDER}/{study.name}")
+    names = {study.name for study in found}
+    for file, record in records:
+        chosen = record.run.get("tuned", {}).get("study")
+        if chosen and chosen not in names:
+            yield warning(f"the study that chose its settings is not in this store ({chosen})", file)
+
+
+def _study(root: Path, study: Path) -> Iterator[Finding]:
+    name, told, trials = f"{FOLDER}/{study.name}", load(study / STUDY), read_trials(study)
+    records: dict[str, Record] = {}
+    for path in record_files(study):
+        file = path.relative_to(root).as_posix()
+        try:
+            record = sound(path)
+        except BadRecord as problem:
+            yield error(str(problem), file)
+            continue
+        records[path.stem] = record
+        yield from alone(file, record, f"{name}/")
+        splits = record.run["data"]["splits"]
+        if seen := sorted({one for one in (*record.scores, *splits, *record.images) if one.startswith("test")}):
+            yield error(f"a trial has seen test images ({', '.join(seen)})", file)
+    for one in trials:
+        yield from _trial(f"{name}/trials/{one.number:04d}.json", one, records)
+    yield from _chosen(name, study, trials, told["trials"])
+
+
+def _trial(file: str, trial: Trial, records: Mapping[str, Record]) -> Iterator[Finding]:
+    there = [records[stem] for stem in trial.runs if stem in records]
+    if len(there) < len(trial.runs):
+        yield warning("records of its runs are not there: its accuracy is taken on trust", file)
+    elif trial.status == "ok":
+        said = fmean(record.scores["val"] for record in there) if there else None
+        if said is None or not abs(said - trial.accuracy) < NEARLY:
+            yield error(f"accuracy {trial.accuracy}, but the records of its runs have {said}", file)
+
+
+def _chosen(name: str, study: Path, trials: list[Trial], budget: int) -> Iterator[Finding]:
+    if len(trials) > budget:
+        yield error(f"{len(trials)} trials, but its budget is {budget}", name)
+    if not (study / CHOSEN).exists():
+        yield warning(f"{len(trials)} of {budget} trials have ended; no final run can take it over yet", name)
+        return
+    chosen: Chosen = read(Chosen, study / CHOSEN)
+    due = best(trials)
+    if due is None or (chosen.trial, chosen.settings, chosen.accuracy) != (due.number, due.settings, due.accuracy):
+        which = f"trial {due.number} with {due.accuracy}" if due else "none"
+        yield error(f"{CHOSEN} takes trial {chosen.trial} with {chosen.accuracy}, its own rule takes {which}", name)
