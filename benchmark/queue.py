@@ -12,6 +12,7 @@ from .record import Record, read, record_files
 from .run import execute
 from .screen import Screen
 from .spec import Options
+from .standing import Standings
 from .store import Store
 from .tracking import Tracker
 
@@ -35,6 +36,7 @@ def drain(planned: list[Planned], options: Options) -> dict[str, str]:
     same command share its runs.
     """
     store, failures = Store(options.runs), {}
+    standings = Standings(planned, store)
     queue, held = deque(pending(planned, options)), 0
     with Screen(len(queue)) as screen:
         while queue:
@@ -46,13 +48,13 @@ def drain(planned: list[Planned], options: Options) -> dict[str, str]:
                     continue
                 held = 0
                 if pending([one], options):
-                    why = _attempt(one, options, screen)
+                    why = _attempt(one, options, screen, standings)
                     if why:
                         failures[one.stem] = why
     return failures
 
 
-def _attempt(one: Planned, options: Options, screen: Screen) -> str | None:
+def _attempt(one: Planned, options: Options, screen: Screen, standings: Standings) -> str | None:
     """Execute one run; return None, or why it failed. What is nobody's fault but ours shows its traceback at once."""
     screen.start(one.stem)
     try:
@@ -70,7 +72,7 @@ def _attempt(one: Planned, options: Options, screen: Screen) -> str | None:
     except Exception as error:
         screen.remark(f"{one.stem}: failed\n{traceback.format_exc()}")
         return f"{type(error).__name__}: {error}"
-    screen.finish(record)
+    screen.finish(record, standings.of(record) if record.status == "ok" else "")
     return None if record.status == "ok" else f"{record.status}: {record.error}"
 
 

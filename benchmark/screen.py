@@ -54,13 +54,15 @@ class Screen(Listener):
             self._bars.advance(self._runs)
         self.remark(text)
 
-    def finish(self, record: Record) -> None:
-        """Say in one line how a run ended."""
+    def finish(self, record: Record, standing: str = "") -> None:
+        """Say in one line how a run ended, and in another where its row stands."""
         if record.status == "ok":
             seconds = record.cost["seconds_train"]
             scores = {name: value for name, value in record.scores.items() if name.startswith("test")}
             text = ", ".join(f"{name.removeprefix('test/')} {100 * value:.2f}" for name, value in scores.items())
             self.ended(f"{record.stem}: {text} % ({seconds:.0f} s)")
+            if standing:
+                self.remark(f"  {standing}")
             for name, count in record.shared.items():
                 self.remark(
                     f"note: {count} images of {name} are training images too, byte for byte; the tables mark it"

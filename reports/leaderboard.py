@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         made, skipped, files = write(given.runs, given.published)
     except (LeaderboardError, OSError) as error:
         return _complain(f"no leaderboard: {error}")
-    _show(made, skipped, files)
+    _show(made, skipped, files, given.published)
     if not made:
         return _complain(f"no records to tabulate in {given.runs}; a run leaves one there, for instance: make demo")
     if given.wandb != "disabled" and not _sent(made, files, given):
@@ -98,11 +98,11 @@ def _sent(made: Sequence[Table], files: Sequence[Path], given: argparse.Namespac
     return True
 
 
-def _show(made: Sequence[Table], skipped: Sequence[str], files: Sequence[Path]) -> None:
+def _show(made: Sequence[Table], skipped: Sequence[str], files: Sequence[Path], beside_published: bool) -> None:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without these signs is no reason to fail
     try:
-        terminal.show(made, sys.stdout)
+        terminal.show(made, sys.stdout, literature.boards(made) if beside_published else ())
         for name, lines in (("not counted:", skipped), ("written:", files)):
             if lines:
                 sys.stdout.write("\n  ".join([f"\n{name}", *map(str, lines)]) + "\n")

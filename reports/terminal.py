@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
+from . import reference
+from .literature import Board
 from .markdown import header, marks, title
 from .sheet import Item, Sheet, Strip
 from .shots import curves, sheets
@@ -18,17 +20,41 @@ SPARE = ("merged (M)", "with head (M)", "inference", "params (M)")
 """Columns that a narrow terminal does without, the first to go first; the files have them all."""
 
 
-def show(tables: Sequence[Table], stream: TextIO) -> None:
-    """Write every table: its title, its first sheet, or all of them where they are curves, and the marks below it."""
+LESS = ("from", "mean of tasks", "params (M)")
+"""The same of published rows beside ours."""
+LETTERS = 22
+"""What is left of a name where all else has not made a table narrow enough."""
+
+
+def show(tables: Sequence[Table], stream: TextIO, boards: Sequence[Board] = ()) -> None:
+    """Write every table: its title, its first sheet, or all of them where they are curves, and the marks below it.
+
+    Then, for each suite that has published rows of the methods that we ran, these beside ours.
+    """
     for table in tables:
         head = header(table).replace("**", "").replace("`", "")
         stream.write(f"\n{title(table)}\n{head}\n\n")
         for sheet in sheets(table) if curves(table) else sheets(table)[:1]:
             stream.write(f"\n{sheet.title}\n" if sheet.title else "")
-            if not (stream.isatty() and _rich(sheet, stream)):
-                stream.write(aligned(sheet) + "\n")
+            _draw(sheet, stream, SPARE)
         for mark in marks(table):
             stream.write(f"- {mark}\n")
+    for board in boards:
+        if beside := reference.sheet(board, _methods(tables)):
+            stream.write(f"\n{beside.title}\n\n")
+            _draw(beside, stream, LESS)
+
+
+def _methods(tables: Sequence[Table]) -> dict[str, str]:
+    """Return the method behind each label."""
+    cells = [(row.label, cell) for table in tables for row in table.rows for cell in row.cells.values()]
+    return {label: one.record.run["method"]["name"] for label, cell in cells for one in (*cell.done, *cell.failed)}
+
+
+def _draw(sheet: Sheet, stream: TextIO, spare: Sequence[str]) -> None:
+    """Write a sheet, on a terminal without one and another of the columns to `spare` if there is no room."""
+    if not (stream.isatty() and _rich(sheet, stream, spare)):
+        stream.write(aligned(sheet) + "\n")
 
 
 def aligned(sheet: Sheet) -> str:
@@ -47,14 +73,14 @@ def _plain(item: Item) -> str:
     return f"{item.text}{'*' if item.bold else ''} {item.small}".strip()
 
 
-def _rich(sheet: Sheet, stream: TextIO) -> bool:
+def _rich(sheet: Sheet, stream: TextIO, spare: Sequence[str]) -> bool:
     """Draw with rich as much as fits; False where nothing does or rich is not installed."""
     try:
         from rich.console import Console
     except ImportError:
         return False
     console = Console(file=stream)
-    for strips in _narrower(sheet.strips):
+    for strips in _narrower(sheet.strips, spare):
         grid = _grid(strips)
         if console.measure(grid, options=console.options.update(width=10_000)).maximum <= console.width:
             console.print(grid)
@@ -62,12 +88,15 @@ def _rich(sheet: Sheet, stream: TextIO) -> bool:
     return False
 
 
-def _narrower(strips: Sequence[Strip]) -> Iterator[Sequence[Strip]]:
-    """Yield the columns, then without one and another of `SPARE`, then without intervals."""
-    for left_out in range(len(SPARE) + 1):
-        kept = [strip for strip in strips if strip.header not in SPARE[:left_out]]
+def _narrower(strips: Sequence[Strip], spare: Sequence[str]) -> Iterator[Sequence[Strip]]:
+    """Yield the columns, then without one and another of `spare`, then without intervals, then with short names."""
+    for left_out in range(len(spare) + 1):
+        kept = [strip for strip in strips if strip.header not in spare[:left_out]]
         yield kept
-    yield [replace(strip, items=tuple(replace(item, small="") for item in strip.items)) for strip in kept]
+    names, *others = [replace(strip, items=tuple(replace(item, small="") for item in strip.items)) for strip in kept]
+    yield [names, *others]
+    short = [text if len(text := item.text) <= LETTERS else f"{text[: LETTERS - 1]}…" for item in names.items]
+    yield [replace(names, items=tuple(map(Item, short))), *others]
 
 
 def _grid(strips: Sequence[Strip]) -> Grid:
