@@ -42,6 +42,7 @@ def drawn(table: Table, reference: str = "") -> Iterator[tuple[str, Spec]]:
         yield from _some("groups", means.groups(), groups)
     yield from _some("shots", means.shots(), shots)
     yield from _some("shift", means.shift(), means.shift_rows(table, contrast.marks(table)))
+    yield from _some("loss", curves.losses(), curves.loss_rows(table))
     yield from _some("inflation", selection.inflation(), selection.inflation_rows(inflation.values(table)))
 
 

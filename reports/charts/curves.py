@@ -1,13 +1,15 @@
-"""The training curves of some runs."""
+"""Training curves: of some runs, and of a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from statistics import fmean
 
 from ..found import Found
 from ..reading import is_number
-from .spec import Rows, Spec, chart, name, number, tooltip
+from ..table import Table
+from .means import lines, panels
+from .spec import Rows, Spec, chart, interval, name, number, tooltip
 from .theme import DASHES, STROKES
 
 
@@ -16,11 +18,11 @@ def loss() -> Spec:
     x, y = number("epoch", "epoch", scale={"nice": False}), number("value", "training loss", axis={"tickCount": 5})
     colour, dash = name("run", legend=STROKES), name("run", legend=STROKES, scale={"range": DASHES})
     tip = tooltip(("run", "run"), ("phase", "phase"), ("epoch", "epoch", "~g"), ("value", "loss", ".3~g"))
-    lines = {"x": x, "y": y, "color": colour, "strokeDash": dash}
+    line = {"x": x, "y": y, "color": colour, "strokeDash": dash}
     return chart(
         height=220,
         layer=[
-            {"mark": {"type": "line", "strokeWidth": 1.8, "aria": False}, "encoding": lines},
+            {"mark": {"type": "line", "strokeWidth": 1.8, "aria": False}, "encoding": line},
             {
                 "mark": {"type": "point", "filled": True, "size": 26, "opacity": 1},
                 "encoding": {"x": x, "y": y, "color": colour, "tooltip": tip},
@@ -29,12 +31,31 @@ def loss() -> Spec:
     )
 
 
-def loss_rows(runs: Iterable[Found]) -> Rows:
-    """Return the losses of some runs; phases follow each other."""
-    return [line for one in runs for line in _lines(one)]
+def losses() -> Spec:
+    """Return the training loss by epoch, a panel per task and a line per method."""
+    x, y = number("epoch", "epoch", scale={"nice": False}), number("value", "training loss")
+    return panels("set", {"layer": lines(x, y, "method", "epoch")}, 210)
 
 
-def _lines(run: Found) -> Iterator[dict[str, Any]]:
+def loss_rows(table: Table) -> Rows:
+    """Return the mean loss over the seeds of each cell, at epochs that all of them have; phases follow each other."""
+    found = []
+    for place, task in enumerate(table.tasks):
+        column = next(column.name for column in table.columns if column.task == task)
+        for row in table.rows:
+            runs = row.cells[column].done if column in row.cells else ()
+            each = [dict(_points(one)) for one in runs]
+            shared = [epoch for epoch in (each[0] if each else ()) if all(epoch in one for one in each)]
+            found += [
+                {"method": row.label, "set": task, "epoch": epoch, "place": place}
+                | interval(fmean(one[epoch] for one in each), None)
+                for epoch in shared
+            ]
+    return found
+
+
+def _points(run: Found) -> Iterator[tuple[float, float]]:
+    """Yield (epoch, loss) of a run."""
     before, last, phase = 0.0, 0.0, ""
     for row in run.record.curve:
         epoch, value = row.get("epoch"), row.get("loss")
@@ -43,4 +64,4 @@ def _lines(run: Found) -> Iterator[dict[str, Any]]:
         if row.get("phase", "") != phase:
             before, phase = last, str(row.get("phase", ""))
         last = before + epoch
-        yield {"run": f"seed {run.seed}", "phase": phase, "epoch": last, "value": value}
+        yield last, value

@@ -106,6 +106,16 @@ def test_what_other_rules_add_and_what_tuning_buys(runs, capsys):
     assert "study.json: not readable as JSON" in capsys.readouterr().err
 
 
+def test_training_curves_are_means_over_seeds_and_phases_follow_each_other(runs) -> None:
+    for seed, losses in enumerate(([2.0, 1.0, 0.5], [4.0, 2.0, 1.0])):
+        named = [("1 train", 1), ("1 train", 2), ("2 trainval", 1)]
+        curve = [{"phase": p, "epoch": e, "loss": loss} for (p, e), loss in zip(named, losses, strict=True)]
+        runs.add(0.5, seed=seed, fields={"curve": curve})
+    assert main([str(runs.root)]) == 0
+    found = [(row["method"], row["set"], float(row["epoch"]), float(row["value"])) for row in rows(runs, "mini-loss")]
+    assert found == [("lora", "digits", 1, 3), ("lora", "digits", 2, 1.5), ("lora", "digits", 3, 0.75)]
+
+
 def rows(runs, name: str) -> list[dict[str, str]]:
     with (runs.root / "figures" / f"{name}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
