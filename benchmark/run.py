@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from visionpeft.data.digests import insist
+from visionpeft.data.digests import blaming, insist
 from visionpeft.data.loader import Batches
 from visionpeft.data.pixels import pixels
 from visionpeft.data.target import held_out
@@ -135,7 +135,8 @@ def open_splits(planned: Planned, options: Options, device: torch.device, listen
     mean, std, shown = backbone.mean, backbone.std, preprocessing(backbone)
     assert mean and std
     whole = load(run.task, source, options.data, "trainval")
-    found = pixels(whole, shown, options.cache, listener)
+    with blaming(run.task, source, "trainval", whole):
+        found = pixels(whole, shown, options.cache, listener)
     insist(run.task, source, "trainval", whole, found.digest)
     splits = {"trainval": Batches(found.array, whole.labels, mean, std, device)}
     tests, images, learnt = [], {"trainval": found.digest}, found
@@ -148,7 +149,8 @@ def open_splits(planned: Planned, options: Options, device: torch.device, listen
             images[name] = found.digest
         splits[name] = Batches(found.array if part is None else learnt.array[part], split.labels, mean, std, device)
     for one in held_out(run.task, source, options.data)[0]:
-        found = pixels(one.split, shown, options.cache, listener, small=True)
+        with blaming(run.task, one.source, "test", one.split):
+            found = pixels(one.split, shown, options.cache, listener, small=True)
         insist(run.task, one.source, "test", one.split, found.digest)
         batches = Batches(found.array, one.split.labels, mean, std, device)
         tests.append(Held(batches.enlarged(shown.size, shown.interpolation), one.columns))

@@ -61,7 +61,8 @@ def each(work: Callable[[int], T], split: Split) -> Iterator[T]:
     if bad:
         count = "an image" if len(bad) == 1 else f"{len(bad)} images" if len(bad) < NAMED else f"{NAMED} or more images"
         lines = "\n  ".join(bad[:NAMED])
-        raise DataError(f"{count} cannot be read; replace them or take them off the lists:\n  {lines}")
+        remedy = "replace them or take them off the lists" if split.places else "put them back as published"
+        raise DataError(f"{count} cannot be read; {remedy}:\n  {lines}")
 
 
 def _tried(work: Callable[[int], T], i: int) -> T | Exception:

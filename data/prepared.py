@@ -30,6 +30,7 @@ HOMES = ("", HOME)
 INFO = "dataset_info.json"
 BEGUN = ("incomplete.*_*", "[0-9]*.[0-9]*.[0-9]*")
 """What folders of versions are called before they are whole, or if they lost that file."""
+AGAIN = "remove that folder and have the data set prepared again"
 DEEPEST = 3
 """Levels of folders below a home: name, configuration, version."""
 
@@ -97,7 +98,7 @@ class Prepared(Source):
             return f"{root} lies within what tensorflow-datasets prepared; give the folder that holds it all, {above}"
         folders = [root / home / self._builder for home in HOMES]
         if begun := [path for folder in folders for form in BEGUN for path in folder.glob(form)]:
-            return f"{begun[0]} is not whole, preparing was interrupted; remove it and have the data set prepared again"
+            return f"{begun[0]} is not whole, preparing was interrupted; {AGAIN}"
         wanted = root / HOME / self.dataset.builder.replace(":", "/")
         return (
             f"no folder {self._builder} prepared by tensorflow-datasets in {root}, expected {wanted} with {INFO}; "
@@ -162,10 +163,7 @@ def opened(folder: Path, split: str, stamp: int) -> Stored:
         about = builder.info.splits[split]
         files = tuple(Path(path) for path in about.filepaths)
         if absent := [path for path in files if not path.is_file()]:
-            raise DataError(
-                f"{folder} is not whole: split {split} lacks {absent[0].name}{more(len(absent))}; remove that folder "
-                "and have the data set prepared again"
-            )
+            raise DataError(f"{folder} is not whole: split {split} lacks {absent[0].name}{more(len(absent))}; {AGAIN}")
         if builder.info.file_format.value == "tfrecord":
             messages: Sequence[bytes] = Messages(files)
         else:
@@ -173,7 +171,9 @@ def opened(folder: Path, split: str, stamp: int) -> Stored:
     except DataError:
         raise
     except Exception as error:  # tensorflow-datasets raises whatever a damaged folder happens to trigger
-        raise DataError(f"{folder} cannot be read as tensorflow-datasets prepared it ({error!r:.300})") from None
+        raise DataError(
+            f"{folder} cannot be read as tensorflow-datasets prepared it ({error!r:.300}); {AGAIN}"
+        ) from None
     return Stored(about.num_examples, _parser(builder.info.features, messages, f"split {split} in {folder}"), files)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from visionpeft.data import digests
 from visionpeft.data.decode import Preprocessing
-from visionpeft.data.digests import Digests, confirm, insist, pinned
+from visionpeft.data.digests import Digests, blaming, confirm, insist, pinned
 from visionpeft.data.every import images_digest
 from visionpeft.data.folder import ListFolder
 from visionpeft.data.official import pick
@@ -227,3 +227,14 @@ def test_real_flowers_are_confirmed_as_far_as_they_are_known(shared, tmp_path):
         found = pick(data.examples(tmp_path / "flowers102", split), split, start, stop, data.counts[split])
         images = "" if name == "test" else pixels(found, Preprocessing(8), tmp_path / "cache").digest
         assert insist(task, Original(data), name, found, images) == state
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_image_that_cannot_be_decoded_is_named_as_changed_where_it_is_known(split, table, tmp_path, known):
+    """They are no pictures: with the digest that is known of them that is said, with another that they changed."""
+    found = images_digest(split)[0]
+    table(images=found if known else "0" * 64)
+    changed = f"the digest of the images is {found[:16]}, expected {'0' * 16}; a file was changed"
+    message = "3 images cannot be read; put them back as published" if known else changed
+    with pytest.raises(DataError, match=message), blaming(TASK, SOURCE, "val", split):
+        pixels(split, Preprocessing(8), tmp_path)

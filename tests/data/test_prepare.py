@@ -104,7 +104,7 @@ def test_an_interruption_leaves_nothing_that_is_read(caltech, tmp_path):
     kept = root / "tensorflow_datasets" / "caltech101" / "incomplete.ABC123_3.0.2"
     (kept / "some").mkdir(parents=True)
     assert source.missing(root) == (
-        f"{kept} is not whole, preparing was interrupted; remove it and have the data set prepared again"
+        f"{kept} is not whole, preparing was interrupted; remove that folder and have the data set prepared again"
     )
     obtain(source.delivery(root))
     assert source.missing(root) is None
@@ -119,8 +119,8 @@ def test_a_version_without_its_description_is_named(caltech, tmp_path):
     with pytest.raises(DataError) as caught:
         obtain(source.delivery(root))
     assert str(caught.value) == (
-        f"{begun} is not whole, preparing was interrupted; remove it and have the data set prepared again, although "
-        "tensorflow-datasets' builder caltech101:3.0.2 went through"
+        f"{begun} is not whole, preparing was interrupted; remove that folder and have the data set prepared again, "
+        "although tensorflow-datasets' builder caltech101:3.0.2 went through"
     )
 
 
