@@ -59,7 +59,7 @@ def _points(run: Found) -> Iterator[tuple[float, float]]:
     before, last, phase = 0.0, 0.0, ""
     for row in run.record.curve:
         epoch, value = row.get("epoch"), row.get("loss")
-        if epoch is None or not (is_number(epoch) and is_number(value)):
+        if epoch is None or value is None or not (is_number(epoch) and is_number(value)):
             continue
         if row.get("phase", "") != phase:
             before, phase = last, str(row.get("phase", ""))
