@@ -24,6 +24,7 @@ from .checks.studies import folders, studied
 from .found import Found, tests
 from .rules import epochs
 from .sound import sound
+from .terminal import until_the_reader_leaves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +129,16 @@ def _notes(records: Sequence[tuple[str, Record, Beside]], known: pins.Pins) -> l
     ]
 
 
+def text(found: Checked) -> str:
+    """Return all findings, what was looked at, and the counts."""
+    parts: dict[str, Sequence[object]] = {"errors": found.errors, "warnings": found.warnings, "looked at": found.notes}
+    blocks = ["\n  ".join([f"{name}:", *map(str, lines)]) for name, lines in parts.items() if lines]
+    counts = {"error": len(found.errors), "warning": len(found.warnings)}
+    studies = [f"{found.studies} stud{'y' if found.studies == 1 else 'ies'}"] if found.studies else []
+    said = [f"{n} {word}{'s' * (n != 1)}" for word, n in ({"record": found.records} | counts).items()]
+    return "\n\n".join([*blocks, ", ".join([said[0], *studies, *said[1:]])]) + "\n"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line: 0, 1 if there is an error, 2 if there is nothing to check."""
     parser = argparse.ArgumentParser(prog="visionpeft.reports.check", description="Check a store of records.")
@@ -142,13 +153,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(str(problem))
     if not found.records and not found.studies:
         return _complain(f"no records to check in {given.runs}; a run leaves one there, for instance: make demo")
-    for name, lines in (("errors", found.errors), ("warnings", found.warnings), ("looked at", found.notes)):
-        if lines:
-            sys.stdout.write("\n  ".join([f"{name}:", *map(str, lines)]) + "\n\n")
-    counts = {"error": len(found.errors), "warning": len(found.warnings)}
-    studies = [f"{found.studies} stud{'y' if found.studies == 1 else 'ies'}"] if found.studies else []
-    said = [f"{n} {word}{'s' * (n != 1)}" for word, n in ({"record": found.records} | counts).items()]
-    sys.stdout.write(", ".join([said[0], *studies, *said[1:]]) + "\n")
+    with until_the_reader_leaves():
+        sys.stdout.write(text(found))
     return 1 if found.errors else 0
 
 

@@ -6,7 +6,6 @@ No torch in here or in anything it imports: the table can be rebuilt on any lapt
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,14 +100,11 @@ def _sent(made: Sequence[Table], files: Sequence[Path], given: argparse.Namespac
 def _show(made: Sequence[Table], skipped: Sequence[str], files: Sequence[Path], beside_published: bool) -> None:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without these signs is no reason to fail
-    try:
+    with terminal.until_the_reader_leaves():
         terminal.show(made, sys.stdout, literature.boards(made) if beside_published else ())
         for name, lines in (("not counted:", skipped), ("written:", files)):
             if lines:
                 sys.stdout.write("\n  ".join([f"\n{name}", *map(str, lines)]) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough; Python would complain once more at its exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str) -> int:

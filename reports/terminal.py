@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
@@ -24,6 +27,16 @@ LESS = ("from", "mean of tasks", "params (M)")
 """The same of published rows beside ours."""
 LETTERS = 22
 """What is left of a name where all else has not made a table narrow enough."""
+
+
+@contextlib.contextmanager
+def until_the_reader_leaves() -> Iterator[None]:
+    """Write to standard output until its reader, such as head, has seen enough, which is no error."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:  # Python would complain once more at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show(tables: Sequence[Table], stream: TextIO, boards: Sequence[Board] = ()) -> None:
