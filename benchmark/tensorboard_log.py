@@ -12,8 +12,9 @@ from .tracking import config, flat
 
 FOLDER = "tensorboard"
 """Where event files go, in the folder of records."""
-TRIED = ("method.name", "method.fields", "recipe", "task.name", "task.suite", "backbone.name", "seed", "label")
-"""What of the configuration are columns of the table of hyper-parameters."""
+TRIED = ("method.name", "task.name", "task.suite", "backbone.name", "seed", "label")
+TRIED_WHOLE = ("method.fields.", "recipe.")
+"""What of the configuration are columns of the table of hyper-parameters: values, and all that a section has."""
 
 
 def insist() -> None:
@@ -59,7 +60,7 @@ class TensorboardLog:
 
 def hyperparameters(config: Mapping[str, object]) -> dict[str, bool | int | float | str]:
     """Return what is compared in TensorBoard's table of runs, lists as words."""
-    found = {name: value for name, value in flat(config) if name.startswith(TRIED)}
+    found = {name: value for name, value in flat(config) if name in TRIED or name.startswith(TRIED_WHOLE)}
     return {name: value if isinstance(value, (bool, int, float, str)) else str(value) for name, value in found.items()}
 
 

@@ -75,6 +75,8 @@ def _is_in_tensorboard(record, events: Events, seed) -> None:
     assert json.loads(events.text("config").strip("`").removeprefix("json"))["data"] == record.run["data"]
     found = events.hyperparameters()
     assert (found["seed"], found["recipe.lr"], found["method.name"]) == (seed, 3e-3, "linear")
+    others = {name for name in found if not name.startswith(("recipe.", "method.fields."))}
+    assert others == {"method.name", "task.name", "task.suite", "backbone.name", "seed", "label"}
     assert events.text("status") == "ok"
 
 
@@ -108,6 +110,18 @@ def test_a_sweep_on_joblib_s_processes_is_logged_by_each(folders, offline_runs):
     events = [list((folders / "runs" / "tensorboard" / "mini" / stem).iterdir()) for stem in found]
     processes = [{path.name.split(".")[-2] for path in files} for files in events]
     assert len(processes[0]) == len(processes[1]) == 1 and processes[0] != processes[1]
+
+
+def test_without_joblib_s_launcher_the_command_says_what_to_do(folders, monkeypatch, capsys):
+    from hydra.core.config_store import ConfigStore
+
+    monkeypatch.setattr(sys, "argv", ["visionpeft"])
+    launchers = ConfigStore.instance().repo["hydra"]["launcher"]
+    monkeypatch.setattr("hydra.core.plugins.Plugins.discover", lambda *_: [])  # as if it were not installed
+    monkeypatch.delitem(launchers, "joblib.yaml", raising=False)
+    assert main(["-m", *SMALL, "seed=0,1", "hydra/launcher=joblib"]) == 2
+    error = capsys.readouterr().err
+    assert "pip install 'visionpeft[joblib]'; or give the command twice" in error and "Traceback" not in error
 
 
 def test_nothing_is_imported_that_is_not_switched_on(folders, monkeypatch, capsys):
