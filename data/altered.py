@@ -6,16 +6,20 @@ scripts/pin_digests.py writes it. It is opened only where the digest of all imag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from .every import NAMED, images_digest, name_of
+from .official import Remote
 from .split import Split
 
 IMAGES = Path(__file__).parent / "splits" / "images.npz"
+LEVELS, SHOWN = 3, 16
+"""Folders from that of the images upwards in which lists lie; digits of a digest in a message."""
 WHOLE = {"trainval": ("train", "val")}
 """Splits that are others in a row and are not kept twice."""
 
@@ -42,6 +46,18 @@ def altered(task: str, line: str, split: Split) -> list[str]:
     wrong = np.flatnonzero(found != due).tolist()
     lines = [f"{name_of(split, i)}: sha256 {_hex(found[i])}, expected {_hex(due[i])}" for i in wrong[:NAMED]]
     return lines + ([f"and {len(wrong) - NAMED} more of {len(split)}"] if len(wrong) > NAMED else [])
+
+
+def altered_lists(lists: Iterable[Remote], split: Split) -> list[str]:
+    """Return a line for each file beside a split's images, or above them, that is not what its owners publish."""
+    folders = split.files[0].parents[:LEVELS] if split.files else ()
+    lines = []
+    for remote in lists:
+        kind, _, due = remote.digest.partition(":")
+        for path in (folder / remote.name for folder in folders if (folder / remote.name).is_file()):
+            if (found := hashlib.new(kind, path.read_bytes()).hexdigest()) != due:
+                lines.append(f"{path}: {kind} {found[:SHOWN]}, expected {due[:SHOWN]}")
+    return lines
 
 
 def expected(task: str, line: str) -> np.ndarray | None:

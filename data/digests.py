@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from .altered import altered
+from .altered import altered, altered_lists
 from .every import images_digest
 from .task import DataError, Source, Split, Task
 
@@ -145,14 +145,16 @@ def blaming(task: Task, source: Source, name: str, split: Split) -> Iterator[Non
 
 
 def explained(verdict: Verdict, task: Task, source: Source, name: str, split: Split) -> str:
-    """Return what of a split contradicts, which images do where each of them is known, and what to do."""
+    """Return what of a split contradicts, which images or lists do where each is known, and what to do."""
     why = f"the {verdict}; {REASONS.get(verdict.what, REASONS[''])}"
     images = altered(task.name, line_of(name, source.sample), split) if verdict.what == "images" else []
-    listed = "\n  ".join(["", *images, ""]) if images else " "
-    again = f"put {'them' if len(images) > 1 else 'it'} back as published" if images else "get the data set again"
+    changed = images or altered_lists(source.published, split)
+    listed = "\n  ".join(["", *changed, ""]) if changed else " "
+    again = f"put {'them' if len(changed) > 1 else 'it'} back as published" if changed else "get the data set again"
+    removed = "what is named" if changed and not images else "the folder of the images"
     return (
-        f"{why}:{listed}{again} (`make data TASK={task.suite}_{task.name}` does where the folder of the images is "
-        "removed), or, to use these images as they are, put them into lists and read them with source=folder"
+        f"{why}:{listed}{again} (`make data TASK={task.suite}_{task.name}` does where {removed} is removed), or, to "
+        "use these images as they are, put them into lists and read them with source=folder"
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .official import Remote
 from .split import Split
 from .task import DataError, Source, Task
 
@@ -61,6 +62,10 @@ class Learnt(Source):
     @property
     def on_request(self) -> bool:  # noqa: D102
         return self.inner.on_request
+
+    @property
+    def published(self) -> tuple[Remote, ...]:  # noqa: D102
+        return self.inner.published
 
     @property
     def reading(self) -> dict[str, Any]:  # noqa: D102

@@ -13,7 +13,7 @@ import numpy as np
 
 from .imagefolder import ENDINGS
 from .obtain import Delivery
-from .official import DataSet, Examples, ordered, taken
+from .official import DataSet, Examples, Remote, ordered, taken
 from .task import DataError, Source, Split
 from .unfinished import half_moved
 
@@ -53,6 +53,10 @@ class Original(Source):
         split, start, stop = self.dataset.part(name, self.replicate)
         examples, order = _listed(self.dataset, folder, split, _stamp(folder))
         return taken(examples, split, order[start:stop])
+
+    @property
+    def published(self) -> tuple[Remote, ...]:  # noqa: D102
+        return tuple(remote for remote in self.dataset.remotes if remote.digest and not remote.unpack)
 
     def delivery(self, root: Path) -> Delivery:  # noqa: D102
         data, folders = self.dataset, [folder for folder in self._folders(root) if folder.is_dir()]

@@ -16,6 +16,7 @@ from .split import Split, joined
 
 if TYPE_CHECKING:
     from .obtain import Delivery
+    from .official import Remote
 
 SPLITS = ("train", "val", "trainval", "test")
 """`trainval` is train followed by val, unless a source says otherwise; `test` is read once, after training."""
@@ -80,6 +81,11 @@ class Source(ABC):
     def trainval(self, root: Path | None) -> Split:
         """Read all that may be learnt from; begins with train."""
         return joined(self.split(root, "train"), self.split(root, "val"))
+
+    @property
+    def published(self) -> tuple[Remote, ...]:
+        """Files that it reads as they are published, whose digests are known: lists of labels, splits, arrays."""
+        return ()
 
     def delivery(self, root: Path) -> Delivery | None:
         """Return what can be downloaded for it, None if nothing can."""

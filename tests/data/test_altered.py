@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from visionpeft.data import altered as module
-from visionpeft.data.altered import altered, expected, known
+from visionpeft.data.altered import altered, altered_lists, expected, known
 from visionpeft.data.digests import insist, pinned
 from visionpeft.data.every import images_digest
-from visionpeft.data.official import pick
+from visionpeft.data.official import Remote, pick
 from visionpeft.data.original import Original
 from visionpeft.data.split import Split
 from visionpeft.data.task import DataError, Task, load
@@ -123,6 +123,45 @@ def test_changed_files_of_eurosat_are_named(copy):
         with pytest.raises(DataError) as caught:
             insist(TASK, source, name, split, images_digest(split)[0])
         assert f"\n  {split.files[0]}: sha256 {start(changed)}, expected {start(before)}\n" in str(caught.value)
+
+
+def test_a_changed_list_is_named(tmp_path):
+    """Beside the images' folder or above it; one that is as published, absent or without a digest is not."""
+    published = {"labels.txt": b"1 2", "ids.txt": b"3", "absent.txt": b"", "free.txt": b"5"}
+    digests = {name: f"sha256:{hashlib.sha256(body).hexdigest()}" for name, body in published.items()}
+    digests["ids.txt"] = f"md5:{hashlib.md5(b'3').hexdigest()}"
+    lists = [Remote((), name, digest, 0, unpack=False) for name, digest in digests.items() if name != "free.txt"]
+    for name, body in (("labels.txt", b"1 1"), ("ids.txt", b"3"), ("free.txt", b"?")):
+        (tmp_path / name).write_bytes(body)
+    split = Split(("a",), np.zeros(1, np.int64), lambda i: b"", (tmp_path / "jpg" / "a.jpg",))
+    assert altered_lists(lists, split) == [
+        f"{tmp_path / 'labels.txt'}: sha256 {start(b'1 1')}, expected {start(b'1 2')}"
+    ]
+    (tmp_path / "ids.txt").write_bytes(b"4")
+    found, due = (hashlib.md5(body).hexdigest()[:16] for body in (b"4", b"3"))
+    assert altered_lists(lists, split)[1] == f"{tmp_path / 'ids.txt'}: md5 {found}, expected {due}"
+    assert altered_lists(lists, Split(("a",), np.zeros(1, np.int64), lambda i: b"")) == []
+
+
+def test_changed_labels_of_flowers_are_named(shared, tmp_path):
+    from scipy.io import loadmat, savemat
+
+    folder, task = tmp_path / "flowers102", Task("flowers102", "vtab", "natural", 102)
+    (folder / "jpg").mkdir(parents=True)
+    (folder / "jpg" / "image_00001.jpg").touch()
+    shutil.copy(shared / "originals" / "oxford_flowers102" / "setid.mat", folder)
+    labels = loadmat(shared / "originals" / "oxford_flowers102" / "imagelabels.mat")["labels"]
+    labels[0, 296] = 1  # the first training image's
+    savemat(folder / "imagelabels.mat", {"labels": labels})
+    source = Original(Flowers102())
+    split = source.split(tmp_path, "train")
+    with pytest.raises(DataError) as caught:
+        insist(task, source, "train", split)
+    first, second, third = str(caught.value).splitlines()
+    assert "the digest of the labels is" in first
+    found = hashlib.sha256((folder / "imagelabels.mat").read_bytes()).hexdigest()[:16]
+    assert second == f"  {folder / 'imagelabels.mat'}: sha256 {found}, expected 4903e94206bac23b"
+    assert third.startswith("  put it back as published (`make data TASK=vtab_flowers102` does where what is named")
 
 
 def test_a_changed_flower_is_named(shared, tmp_path):
