@@ -12,10 +12,14 @@ from .means import lines, panels
 from .spec import Rows, Spec, chart, interval, name, number, tooltip
 from .theme import DASHES, STROKES
 
+WHOLE = {"tickMinStep": 1, "format": "d", "grid": False}
+"""The axis of epochs."""
+
 
 def loss() -> Spec:
     """Return the training loss by epoch, a line per run."""
-    x, y = number("epoch", "epoch", scale={"nice": False}), number("value", "training loss", axis={"tickCount": 5})
+    y = number("value", "training loss", axis={"tickCount": 5})
+    x = number("epoch", "epoch", scale={"nice": False}, axis=WHOLE)
     colour, dash = name("run", legend=STROKES), name("run", legend=STROKES, scale={"range": DASHES})
     tip = tooltip(("run", "run"), ("phase", "phase"), ("epoch", "epoch", "~g"), ("value", "loss", ".3~g"))
     line = {"x": x, "y": y, "color": colour, "strokeDash": dash}
@@ -25,7 +29,7 @@ def loss() -> Spec:
             {"mark": {"type": "line", "strokeWidth": 1.8, "aria": False}, "encoding": line},
             {
                 "mark": {"type": "point", "filled": True, "size": 26, "opacity": 1},
-                "encoding": {"x": x, "y": y, "color": colour, "tooltip": tip},
+                "encoding": {**line, "tooltip": tip},
             },
         ],
     )
@@ -33,7 +37,8 @@ def loss() -> Spec:
 
 def losses() -> Spec:
     """Return the training loss by epoch, a panel per task and a line per method."""
-    x, y = number("epoch", "epoch", scale={"nice": False}), number("value", "training loss")
+    x = number("epoch", "epoch", scale={"nice": False}, axis=WHOLE)
+    y = number("value", "training loss")
     return panels("set", {"layer": lines(x, y, "method", "epoch")}, 210)
 
 

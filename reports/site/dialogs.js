@@ -69,7 +69,7 @@ function openCell(row, column) {
       : el(
           "p",
           {},
-          `${fixed(cell.value, 2)} ${plusminus(cell.half, 2)}, ${count(cell.n, "seed")}`,
+          `${[fixed(cell.value, 2), plusminus(cell.half, 2)].filter(Boolean).join(" ")}, ${count(cell.n, "seed")}`,
           cell.half == null
             ? el("span", { class: "soft" }, cell.n > 1 ? "; seeds that agree have no interval" : "; one seed has no interval")
             : null,

@@ -91,8 +91,10 @@ def test_a_phone_scrolls_charts_and_tables_but_not_the_page(page, runs, theme):
     assert browser.run(OUTSIDE) == []
     browser.run("document.querySelector('td.open').click()")
     browser.settle()
+    legend = "[...document.querySelectorAll('#dialog .role-legend-label text')].map((one) => one.textContent)"
+    assert browser.run(legend) == ["seed 0", "seed 1"]
     assert browser.run(
-        "(() => { const one = document.getElementById('dialog'); return one.open && one.scrollWidth <= innerWidth })()"
+        "(() => { const one = document.getElementById('dialog'); return one.open && one.scrollWidth <= one.clientWidth })()"
     )
 
 
