@@ -93,9 +93,8 @@ def test_a_phone_scrolls_charts_and_tables_but_not_the_page(page, runs, theme):
     browser.settle()
     legend = "[...document.querySelectorAll('#dialog .role-legend-label text')].map((one) => one.textContent)"
     assert browser.run(legend) == ["seed 0", "seed 1"]
-    assert browser.run(
-        "(() => { const one = document.getElementById('dialog'); return one.open && one.scrollWidth <= one.clientWidth })()"
-    )
+    fits = "((one) => one.open && one.scrollWidth <= one.clientWidth)(document.getElementById('dialog'))"
+    assert browser.run(fits)
 
 
 def test_both_themes_are_drawn_and_can_be_chosen(page, runs):
