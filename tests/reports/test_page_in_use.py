@@ -218,4 +218,4 @@ def test_five_thousand_runs_open_quickly(page, runs):
         browser.open((runs.root / "leaderboard.html").as_uri())
         times.append(browser.run(DRAWN))
         paces.append(browser.run(PACE))
-    assert min(times) < max(2000, 12 * min(paces)), (times, paces)  # 2 s, or more on a machine that is slower or busy
+    assert min(times) < max(2000, 15 * min(paces)), (times, paces)  # 2 s, or more on a machine that is slower or busy
