@@ -38,6 +38,7 @@ from visionpeft.methods.glora_space import SUPPORTS, Words, split
 from visionpeft.methods.glora_subnets import adapted_layers
 from visionpeft.methods.lora import LoRA
 
+RANDOM = "random search, equal evaluations, winner retrained"
 LINEARS = ("qkv", "proj", "fc1", "fc2")
 OPTIONS: tuple[dict[str, Any], ...] = (
     {"sampling": "step"},
@@ -93,9 +94,7 @@ class Controls:
         everything = dataclasses.replace(self.search, config="LLLVV")
         first: dict[str, dict[Key, Run]] = {
             SEARCH: {key: self.run("glora", self.search, key) for key in self.keys},
-            "random search, equal evaluations, winner retrained": {
-                key: self.run("glora", chance, key) for key in self.keys
-            },
+            RANDOM: {key: self.run("glora", chance, key) for key in self.keys},
             "all supports, no search": {key: self.run("glora", everything, key) for key in self.keys},
         }
         for fields in OPTIONS if self.args.options else ():
@@ -154,9 +153,12 @@ class Controls:
         per_rank = sum(sum(layer.weight.shape) for layer in adapted_layers(model))
         return max(1, round(size / per_rank))
 
-    def correlations(self, searches: dict[Key, Record]) -> dict[str, tuple[float, int]]:
-        """Return Kendall's tau and the number of subnets for each task, from the search of the first seed."""
-        found = {}
+    def correlations(self, rows: Rows) -> dict[str, tuple[float, int]]:
+        """Return Kendall's tau and the number of subnets for each task, from the first seed.
+
+        The random search has the same supernet and drew the most at random; without it the first generation serves.
+        """
+        found, searches = {}, rows[SEARCH] | rows.get(RANDOM, {})
         for task in self.args.tasks:
             key = (task, self.args.seeds[0])
             if key not in searches:
@@ -206,7 +208,7 @@ def main() -> None:
     rows = controls.rows()
     if not rows[SEARCH]:
         sys.exit("no search succeeded; the messages above say why")
-    page = report(controls.args, controls.search, rows, controls.correlations(rows[SEARCH]))
+    page = report(controls.args, controls.search, rows, controls.correlations(rows))
     controls.args.out.parent.mkdir(parents=True, exist_ok=True)
     controls.args.out.write_text(page)
     print(page)

@@ -91,4 +91,10 @@ def test_what_is_run(scripts, tmp_path):
     controls.args.rows = ["LoRA", "without A"]
     assert len(controls._from_winners({("mini_digits", 0): winner})) == 3
     assert controls.wanted(scripts[1].SEARCH) and not controls.wanted("all supports, no search")
-    assert controls.rows() == {scripts[1].SEARCH: {}} and controls.correlations({}) == {}
+    assert controls.rows() == {scripts[1].SEARCH: {}} and controls.correlations({scripts[1].SEARCH: {}}) == {}
+    drawn, key = record(0.5, 60_010), ("mini_digits", 0)
+    words = ["-".join([word] * 24) for word in ("NVNNN", "LNNNN", "VVNNN", "SSNNN")]
+    drawn.notes["search"] = {"generation": [0] * 4, "config": words, "accuracy": [0.1, 0.2, 0.3, 0.4]}
+    controls.execute = lambda runs: [record(0.9 - 0.1 * i, 1) for i, _ in enumerate(runs)]
+    rows = {scripts[1].SEARCH: {key: winner}, scripts[0].RANDOM: {key: drawn}}
+    assert controls.correlations(rows) == {"mini_digits": (-1.0, 3)}
