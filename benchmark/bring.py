@@ -15,7 +15,7 @@ from .store import Store, replace, sha256
 
 SIDECARS = (".npz", ".adapter")
 COPIED, THERE, CONFIRMED, LEFT_OUT = "copied", "there already", "confirmed", "left out"
-RESULT = ("status", "scores", "settled", "images", "shared", "params")
+RESULT = ("label", "status", "scores", "settled", "images", "shared", "params")
 """What two machines have to agree in, to the last digit, to have confirmed each other; the rest is of the machine."""
 
 
@@ -43,7 +43,11 @@ def checked(path: Path) -> Record:
     if place != path:
         raise Refused(f"should be {place.parent.name}/{place.name}, going by its contents; renamed by hand?")
     beside = path.with_suffix(".npz")
-    if record.predictions and beside.exists() and sha256(beside.read_bytes()) != record.predictions.get("sha256"):
+    try:
+        found = sha256(beside.read_bytes()) if record.predictions and beside.exists() else None
+    except OSError as error:
+        raise Refused(f"{beside.name} cannot be read ({error.strerror})") from None
+    if found is not None and found != record.predictions.get("sha256"):
         raise Refused(f"{beside.name} is not the predictions file that this record was written with")
     return record
 

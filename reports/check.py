@@ -82,6 +82,7 @@ def check(root: Path, pinned: Path | None = None) -> Checked:
 def _among(records: Sequence[tuple[str, Record, Beside]]) -> Iterator[Finding]:
     """Yield what records say of each other; what cannot be counted is left out, for it was named before."""
     yield from together.twice([(file, record) for file, record, _ in records])
+    yield from together.suites([(file, record) for file, record, _ in records])
     yield from together.stored_labels((file, record, seen.labels) for file, record, seen in records)
     entries = _entries(records)
     yield from together.data(entries)

@@ -14,8 +14,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .build import sound_tables
 from .found import Found
 from .reading import LeaderboardError, load
+from .table import Setting
 from .whole import replace
 
 if TYPE_CHECKING:
@@ -107,6 +109,9 @@ FIRST = {"file": "text", "test": "text", "column": "text", "accuracy": "number",
 every epoch was scored on the test images as well."""
 KINDS: dict[str, type | tuple[type, ...]] = {"text": str, "count": int, "number": (int, float), "flag": bool}
 
+LARGEST = {"count": 2**63 - 1, "number": sys.float_info.max}
+"""What a column of a kind can hold; other numbers are left blank."""
+
 
 def kinds() -> dict[str, str]:
     """Return all columns in their order, with their kinds."""
@@ -128,6 +133,8 @@ def _value(values: Any, kind: str, path: str) -> Any:
     if kind == "json":
         return None if values is None else json.dumps(values, sort_keys=True)
     fits = isinstance(values, KINDS[kind]) and (kind == "flag" or not isinstance(values, bool))
+    if fits and kind in LARGEST:
+        fits = -LARGEST[kind] <= values <= LARGEST[kind]
     return (float(values) if kind == "number" else values) if fits else None
 
 
@@ -152,7 +159,7 @@ def write(found: Iterable[Found], path: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns 0, or 2 with a message if there is nothing to write."""
+    """Run the command line; returns 0, or 2 with a message if some or all rows cannot be written."""
     parser = argparse.ArgumentParser(prog="visionpeft.reports.flat", description="Records as one Parquet table.")
     parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of records, <suite>/*.json")
     parser.add_argument("--to", type=Path, metavar="FILE", help=f"the file; RUNS_DIR/{NAME} by default")
@@ -164,14 +171,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain("Parquet needs pyarrow, which is not installed; pip install 'visionpeft[parquet]'")
     try:
         found, skipped = load(given.runs)
-        sys.stderr.write("".join(f"not counted: {line}\n" for line in skipped))
+        tables, refusals = sound_tables(found)
+        if refusals and not tables:
+            raise refusals[0]
+        settings = {one.setting for one in tables}
+        found = [one for one in found if Setting.of(one.run) in settings]
+        sys.stderr.write("".join(f"not counted: {line}\n" for line in [*skipped, *map(str, refusals)]))
         if not found:
             return _complain(f"no records in {given.runs}; a run leaves one there, for instance: make demo")
         write(found, path)
     except (LeaderboardError, OSError) as error:
         return _complain(f"no {path.name}: {error}")
     sys.stdout.write(f"{path}: {len(found)} rows, {len(kinds())} columns\n")
-    return 0
+    return 2 if refusals else 0
 
 
 def _complain(message: str) -> int:

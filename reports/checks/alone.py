@@ -12,6 +12,7 @@ from ..found import tests
 from ..reading import is_number
 from ..rules import BEST_VAL, LAST, epochs
 from .finding import Finding, error, warning
+from .measured import measured
 
 NEARLY = 1e-3
 """How far a count of right answers may be from a whole number."""
@@ -32,9 +33,13 @@ def alone(file: str, record: Record, study: str = "") -> Iterator[Finding]:
     """
     if study + record.place != file:
         yield error(f"should be {study}{record.place}, going by its contents; renamed or moved by hand?", file)
+    method = record.run["method"]["name"]
+    if record.label != method and not record.label.startswith(f"{method} ("):
+        yield error(f"is called {record.label!r:.60}, but its method is {method}; edited by hand?", file)
     for where in _not_finite(vars(record)):
         yield error(f"{where} is no finite number, which no run writes", file)
     yield from _scores(file, record, [] if study else tests(record))
+    yield from measured(file, record)
     yield from _chosen(file, record)
     yield from _odd(file, record)
     yield from _origin(file, record)

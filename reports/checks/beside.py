@@ -47,13 +47,19 @@ def beside(root: Path, file: str, record: Record) -> Beside:
 def _as_written(path: Path, file: str, record: Record) -> Iterator[Finding]:
     """Yield why the predictions are not those that the record was written with."""
     there, said = path.with_suffix(".npz"), record.predictions
+    sha = ""
+    try:
+        sha = hashlib.sha256(there.read_bytes()).hexdigest() if said and there.exists() else ""
+    except OSError as problem:
+        yield error(f"{there.name} cannot be read ({problem.strerror})", file)
+        return
     if not said:
         yield warning(f"says nothing of predictions: {TRUST}", file)
     elif not there.exists():
         yield warning(f"its predictions are not beside it: {TRUST}", file)
     elif said.get("file") != f"{record.stem}.npz":
         yield error(f"says that its predictions are {said.get('file')}, expected {record.stem}.npz", file)
-    elif hashlib.sha256(there.read_bytes()).hexdigest() != said.get("sha256"):
+    elif sha != said.get("sha256"):
         yield error(f"{there.name} is not the predictions file that it was written with (another sha256)", file)
 
 

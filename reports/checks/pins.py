@@ -12,6 +12,8 @@ from .finding import Finding, error, warning
 
 Pins = Mapping[tuple[str, str], Mapping[str, str]]
 SUITE = "vtab"
+OFFICIAL = "official"
+"""What records call images whose splits are all confirmed."""
 NAMELESS = "keys assumed"
 """The state of a split whose examples are called by their position, which no digest of names can confirm."""
 
@@ -24,13 +26,17 @@ def read(path: Path) -> Pins:
     """Return {(task, split): {size, examples, labels, ...}}; blank where it is not known.
 
     Raises:
-        PinsError: there is no such file, or it lacks these columns.
+        PinsError: there is no such file, it is no such table, or nothing is pinned in it.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return {(row["task"], row["split"]): row for row in csv.DictReader(file) if row["size"] or row["examples"]}
-    except (OSError, KeyError, UnicodeDecodeError) as problem:
+            rows = list(csv.DictReader(file))
+            pins = {(row["task"], row["split"]): row for row in rows if row["size"] or row["examples"]}
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as problem:
         raise PinsError(f"{path} holds no pinned digests ({problem}); expected task, split, size, examples") from None
+    if not pins:
+        raise PinsError(f"{path} holds no pinned digests (it has no such row); expected task, split, size, examples")
+    return pins
 
 
 def compared(file: str, record: Record, labels: Mapping[str, str], pins: Pins) -> Iterator[Finding]:
@@ -44,6 +50,8 @@ def compared(file: str, record: Record, labels: Mapping[str, str], pins: Pins) -
     """
     task, data = record.run["task"], record.run["data"]
     states = data.get("confirmed")
+    if data.get("flavour") == OFFICIAL and not states:
+        yield error("calls its images official, but not which of its splits are confirmed; edited by hand?", file)
     if task["suite"] != SUITE or not isinstance(states, dict):
         return
     for name, split in data["splits"].items():

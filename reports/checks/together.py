@@ -16,6 +16,8 @@ from .finding import Finding, error, warning
 FEWEST = 3
 """Seeds below which a cell says little; `ENOUGH` are recommended."""
 ENOUGH = 5
+VTAB = {"": 19, "natural": 7, "specialized": 4, "structured": 8}
+"""How many tasks VTAB and its groups have."""
 Named = Sequence[tuple[str, Record]]
 
 
@@ -64,6 +66,24 @@ def stored_labels(labelled: Iterable[tuple[str, Record, Mapping[str, str]]]) -> 
                 yield error(f"the labels of {test} stored beside them differ, though the images do not", other, file)
 
 
+def suites(records: Named) -> Iterator[Finding]:
+    """Yield sizes of suites and groups that records disagree on, or that are not those of VTAB; averages need them."""
+    sizes: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
+    for file, record in records:
+        task = record.run["task"]
+        sizes[task["suite"], ""].setdefault(task["suite_tasks"], file)
+        sizes[task["suite"], task["group"]].setdefault(task["group_tasks"], file)
+    for (suite, group), found in sizes.items():
+        name = f"{suite}'s group {group}" if group else f"the suite {suite}"
+        if len(found) > 1:
+            said = " and ".join(map(str, sorted(found)))
+            yield error(f"{name} has {said} tasks, going by these; edited by hand, or has it grown?", *found.values())
+        due = VTAB.get(group) if suite == "vtab" else None
+        for size, file in found.items():
+            if due not in (None, size):
+                yield error(f"{name} has {due} tasks, but {size} in this record; edited by hand?", file)
+
+
 def counted(found: Sequence[Found]) -> tuple[list[Found], list[Finding]]:
     """Return what tables count, and why nothing can be counted if so."""
     try:
@@ -82,6 +102,7 @@ def rows(tables: Iterable[Table]) -> Iterator[Finding]:
             yield from _lacking(name, row, table)
             yield from _few(name, row)
             yield from _repeated(row)
+            yield from _sizes(name, row)
 
 
 def _budgets(table: Table) -> Iterator[Finding]:
@@ -100,6 +121,9 @@ def _budgets(table: Table) -> Iterator[Finding]:
 
 def _mixed(name: str, row: Row) -> Iterator[Finding]:
     done = [one.record for cell in row.cells.values() for one in cell.done]
+    methods = sorted({record.run["method"]["name"] for record in done})
+    if len(methods) > 1:
+        yield error(f"one row mixes methods {' and '.join(methods)}; a label edited by hand?", name)
     for what, values in {
         "harness version": [_of(record.run.get("versions"), "harness") for record in done],
         "pixels version": [_of(record.run.get("versions"), "pixels") for record in done],
@@ -153,3 +177,11 @@ def _repeated(row: Row) -> Iterator[Finding]:
         for files in same.values():
             if len(files) > 1:
                 yield warning("predict the same class for every test image, though their seeds differ", *files)
+
+
+def _sizes(name: str, row: Row) -> Iterator[Finding]:
+    """Yield cells whose seeds trained other numbers of parameters, though no search settled anything."""
+    for column, cell in row.cells.items():
+        counts = {str(one.record.params.get("trainable")) for one in cell.done if not one.record.settled}
+        if len(counts) > 1:
+            yield warning(f"seeds of {column} differ in trainable parameters ({' and '.join(sorted(counts))})", name)

@@ -106,6 +106,25 @@ def test_the_same_result_from_another_machine_confirms_ours(stores, capsys):
     assert files(ours) == before and read(held[0]).cost == {"seconds_train": 9.0}
 
 
+def test_predictions_that_cannot_be_opened_leave_one_record_out(stores, capsys):
+    theirs, ours = stores
+    path, _ = put(theirs, record(0), record(1))
+    path.with_suffix(".npz").unlink()
+    path.with_suffix(".npz").mkdir()
+    assert command(theirs, ours) == 1
+    said = capsys.readouterr().err
+    assert f"{path.stem}.npz cannot be read (Is a directory)" in said and "1 copied" in said and "1 left out" in said
+
+
+def test_a_result_under_another_label_confirms_nothing(stores, capsys):
+    theirs, ours = stores
+    (path,) = put(theirs, record())
+    put(ours, record())
+    edit(path, label="m (other)")
+    assert command(theirs, ours) == 1
+    assert "which differ in label" in capsys.readouterr().err
+
+
 def test_equal_scores_with_other_answers_are_told(stores, capsys):
     theirs, ours = stores
     (path,) = put(theirs, record(provenance={"device": "gpu"}))

@@ -78,6 +78,22 @@ def reseed(path: Path) -> None:
     path.write_text(json.dumps(values))
 
 
+def change(path: Path, where: str, value) -> None:
+    """Edit what the id does not cover, by a dotted path."""
+    values = json.loads(path.read_text())
+    *parents, last = where.split(".")
+    inner = values
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    path.write_text(json.dumps(values))
+
+
+def no_file(path: Path) -> None:
+    path.with_suffix(".npz").unlink()
+    path.with_suffix(".npz").mkdir()
+
+
 def cut(path: Path) -> None:
     beside = path.with_suffix(".npz")
     beside.write_bytes(beside.read_bytes()[:-40])
@@ -102,6 +118,20 @@ SPOILT = {
     "percent": (lambda p: edit(p, scores={"test": 93.0}), "accuracy 93.0 of test, expected a number from 0 to 1"),
     "NaN elsewhere": (lambda p: edit(p, cost={"seconds_train": math.inf}), "cost.seconds_train is no finite number"),
     "no score": (lambda p: edit(p, scores={}), "ended ok without a test score"),
+    "the label": (lambda p: edit(p, label="glora"), "is called 'glora', but its method is lora"),
+    "a beginning of the label": (lambda p: edit(p, label="loral"), "is called 'loral', but its method is lora"),
+    "a folder for predictions": (no_file, ".npz cannot be read (Is a directory)"),
+    "the flavour": (lambda p: change(p, "run.data.flavour", "official"), "not which of its splits are confirmed"),
+    "the suite's size": (lambda p: change(p, "run.task.suite_tasks", 1), "the suite mini has 1 and 4 tasks"),
+    "the group's size": (lambda p: change(p, "run.task.group_tasks", 1), "mini's group natural has 1 and 2 tasks"),
+    "more trainable than all": (lambda p: change(p, "params.trainable", 10**9), "trainable 1000000000, total 86101258"),
+    "fewer trainable than the head": (lambda p: change(p, "params.trainable", 1), "head <= trainable <= total"),
+    "no count of parameters": (lambda p: change(p, "params.total", None), "total None; expected counts"),
+    "half a parameter": (lambda p: change(p, "params.merged_total", 0.5), "params.merged_total is 0.5, expected"),
+    "a negative cost": (lambda p: change(p, "cost.seconds_train", -1), "cost.seconds_train is -1, expected a number"),
+    "a cost in words": (lambda p: change(p, "cost.seconds_train", "lots"), "cost.seconds_train is 'lots', expected"),
+    "a cost beyond numbers": (lambda p: change(p, "cost.seconds_train", 10**400), "cost.seconds_train is 1000"),
+    "shared images": (lambda p: edit(p, shared={"test": 1001}), "shared.test is 1001, expected a count of its 1000"),
     "a failure with scores": (lambda p: edit(p, status="oom"), "ended oom, yet has scores"),
 }
 
@@ -152,6 +182,32 @@ def test_what_a_row_mixes(runs, changes, message) -> None:
         wrote(runs, 100 + seed, "digits", seed=seed, versions={"harness": 2, "pixels": 1})
         wrote(runs, 100 + seed, "count", seed=seed, **({"versions": {"harness": 2, "pixels": 1}} | changes))
     assert [line for line in warned(runs) if message in line]
+
+
+def test_a_label_may_say_more_than_the_method(runs) -> None:
+    for path in whole(runs):
+        edit(path, label="lora (JPEG 75)")
+    assert not check(runs.root).findings
+
+
+def test_a_row_of_two_methods_is_an_error(runs) -> None:
+    wrote(runs), edit(wrote(runs, task="count", label="ssf"), label="lora")
+    assert "mini: lora: one row mixes methods lora and ssf; a label edited by hand?" in errors(runs)
+
+
+def test_sizes_that_are_not_those_of_vtab(runs) -> None:
+    wrote(runs, task__suite="vtab", task__suite_tasks=1, task__group_tasks=1)
+    said = errors(runs)
+    assert any("the suite vtab has 19 tasks, but 1 in this record" in line for line in said)
+    assert any("vtab's group natural has 7 tasks, but 1 in this record" in line for line in said)
+
+
+def test_seeds_that_trained_other_numbers_of_parameters(runs) -> None:
+    first, second, *_ = whole(runs)
+    change(first, "params.trainable", 7_691)
+    assert warned(runs) == ["mini: lora: seeds of digits differ in trainable parameters (302602 and 7691)"]
+    edit(first, settled={"rank": 1})
+    assert not check(runs.root).findings
 
 
 def test_seeds_that_are_too_few_or_change_nothing(runs) -> None:
@@ -244,7 +300,7 @@ def pins(runs, tmp_path: Path, **changes) -> Path:
 def official(runs, state: str = "confirmed") -> None:
     data = {**runs.a_run()["data"], "confirmed": {"test": state}}
     data["splits"] = {"test": data["splits"]["test"]}
-    wrote(runs, task__suite="vtab", data=data)
+    wrote(runs, task__suite="vtab", task__suite_tasks=19, task__group_tasks=7, data=data)
 
 
 def test_pinned_digests_are_looked_up_and_not_taken_from_the_record(runs, tmp_path) -> None:
@@ -265,9 +321,10 @@ def test_what_is_not_yet_confirmed_is_a_warning_and_assumed_names_are_not_compar
 def test_the_real_pins_can_be_read_and_others_are_refused(runs, tmp_path, capsys) -> None:
     whole(runs)
     assert main([str(runs.root), "--pinned", str(Path(__file__).parents[2] / "data/splits/digests.csv")]) == 0
-    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
-    assert main([str(runs.root), "--pinned", str(tmp_path / "odd.csv")]) == 2
-    assert "holds no pinned digests" in capsys.readouterr().err
+    for odd in ("a,b\n1,2\n", "", "task,split,size,examples\n", 'task,split,size,examples\n"' + "x" * 200_000):
+        (tmp_path / "odd.csv").write_text(odd)
+        assert main([str(runs.root), "--pinned", str(tmp_path / "odd.csv")]) == 2
+        assert "holds no pinned digests" in capsys.readouterr().err
 
 
 def test_too_good_to_be_true(runs) -> None:

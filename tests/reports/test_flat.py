@@ -100,6 +100,25 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_written(runs, capsys) -> N
     assert (runs.root / "records.parquet").read_bytes() == before
 
 
+def test_what_the_leaderboard_refuses_is_named_and_left_out(runs, capsys) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    runs.add(0.5), runs.add(0.6, seed=1, recipe__lr=9.0)
+    assert flat.main([str(runs.root)]) == 2 and "recipe.lr is 0.001" in capsys.readouterr().err
+    assert not (runs.root / "records.parquet").exists()
+    runs.add(0.7, recipe__name="other")
+    assert flat.main([str(runs.root)]) == 2
+    said = capsys.readouterr()
+    assert "not counted: " in said.err and "recipe.lr is 0.001" in said.err and "1 rows" in said.out
+    assert parquet.read_table(runs.root / "records.parquet").to_pydict()["accuracy"] == [0.7]
+
+
+def test_numbers_that_no_column_holds_are_blank(runs) -> None:
+    pytest.importorskip("pyarrow")
+    runs.add(fields={"params": {"trainable": 10**30, "head": 2**63 - 1}, "cost": {"seconds_train": 10**400}})
+    found = columns(runs)
+    assert found["params_trainable"] == found["seconds_train"] == [None] and found["params_head"] == [2**63 - 1]
+
+
 def test_without_pyarrow_it_says_what_to_install(runs, capsys, monkeypatch) -> None:
     runs.add(0.5)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
