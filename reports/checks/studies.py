@@ -31,11 +31,13 @@ def studied(root: Path, records: Iterable[tuple[str, Record]]) -> Iterator[Findi
             yield error(str(problem).replace(f"{root}/", ""))
         except (KeyError, TypeError, AttributeError, ValueError) as problem:
             yield error(f"holds values of other types ({problem}); edited by hand?", f"{FOLDER}/{study.name}")
-    names = {study.name for study in found}
+    names = {study.name: study for study in found}
     for file, record in records:
         chosen = record.run.get("tuned", {}).get("study")
         if chosen and chosen not in names:
             yield warning(f"the study that chose its settings is not in this store ({chosen})", file)
+        elif chosen:
+            yield from _taken_over(file, record, names[chosen])
 
 
 def _study(root: Path, study: Path) -> Iterator[Finding]:
@@ -75,7 +77,37 @@ def _chosen(name: str, study: Path, trials: list[Trial], budget: int) -> Iterato
         yield warning(f"{len(trials)} of {budget} trials have ended; no final run can take it over yet", name)
         return
     chosen: Chosen = read(Chosen, study / CHOSEN)
-    due = best(trials)
+    spent = chosen.budget["trials"]
+    if spent < budget:
+        yield warning(f"{len(trials)} of {budget} trials have ended; final runs take over what {spent} chose", name)
+    due = best(one for one in trials if one.number < spent)
     if due is None or (chosen.trial, chosen.settings, chosen.accuracy) != (due.number, due.settings, due.accuracy):
         which = f"trial {due.number} with {due.accuracy}" if due else "none"
         yield error(f"{CHOSEN} takes trial {chosen.trial} with {chosen.accuracy}, its own rule takes {which}", name)
+
+
+def _taken_over(file: str, record: Record, study: Path) -> Iterator[Finding]:
+    """Yield where a final run is not what its study chose, with the budget that the run names: it may have grown since.
+
+    A study that cannot be read is named elsewhere.
+    """
+    tuned = record.run["tuned"]
+    try:
+        chosen: Chosen = read(Chosen, study / CHOSEN)
+        due = best(one for one in read_trials(study) if one.number < tuned["trials"])
+        grown = tuned["trials"] < chosen.budget["trials"]
+        recorded = chosen.recorded
+    except (BadStudy, KeyError, TypeError, AttributeError):
+        if not (study / CHOSEN).exists():
+            yield error(f"takes over what the study {study.name} chose, which has no {CHOSEN}", file)
+        return
+    settings = chosen.settings
+    if grown and due:
+        recorded, settings = recorded | {"trials": tuned["trials"], "trial": due.number}, due.settings
+    if other := sorted(key for key in {*recorded, *tuned} if recorded.get(key) != tuned.get(key)):
+        yield error(f"says of its study {study.name} what that does not say: {', '.join(other)}", file)
+    for name, value in settings.items():
+        section, _, key = name.partition(".")
+        values = record.run["recipe"] if section == "recipe" else record.run["method"].get("fields", {})
+        if key in values and values[key] != value:  # fields that came later are left out at their defaults
+            yield error(f"{name} is {values[key]!r:.40}, but its study {study.name} chose {value!r:.40}", file)

@@ -432,7 +432,7 @@ def a_study(runs, trials: int = 2, budget: int = 2) -> Path:
         path = own.put(runs.a_record(run=run, scores={"val": accuracy}, losses={"val": 1.0}, provenance=CLEAN))
         tried = trial.Trial(number, "ok", {"recipe.lr": 0.1 * number}, 0.1 * number, accuracy, 1.0, runs=[path.stem])
         trial.trial_file(study, number).write_text(trial.text(tried))
-    chosen = trial.Chosen("s", {"recipe.lr": 0.1}, 1, 0.6, 1.0, {}, {})
+    chosen = trial.Chosen("s", {"recipe.lr": 0.1}, 1, 0.6, 1.0, {"trials": budget, "folds": 1}, {})
     (study / "chosen.json").write_text(trial.text(chosen))
     return study
 
@@ -472,6 +472,38 @@ def test_what_is_spoilt_in_a_study_is_an_error(runs, what) -> None:
     spoil, message = SPOILT_STUDIES[what]
     spoil(study)
     assert any(message in line for line in errors(runs))
+
+
+def test_a_budget_that_grows_needs_a_look_and_is_no_error(runs) -> None:
+    study = a_study(runs, trials=3)
+    (study / "study.json").write_text('{"trials": 4}')
+    found = check(runs.root)
+    said = "tuning/s: 3 of 4 trials have ended; final runs take over what 2 chose"
+    assert not found.errors and [str(one) for one in found.warnings] == [said]
+
+
+TUNED = {"study": "s", "trial": 1, "trials": 2, "folds": 1}
+
+
+@pytest.mark.parametrize(
+    ("trials", "tuned", "lr", "message"),
+    [
+        (2, {}, 0.1, ""),
+        (3, {}, 0.1, ""),  # taken over before the budget grew
+        (2, {"trial": 0}, 0.1, "says of its study s what that does not say: trial"),
+        (2, {"trials": 8}, 0.1, "says of its study s what that does not say: trials"),
+        (2, {"seed": 5}, 0.1, "says of its study s what that does not say: seed"),
+        (2, {}, 0.3, "recipe.lr is 0.3, but its study s chose 0.1"),
+        (3, {}, 0.2, "recipe.lr is 0.2, but its study s chose 0.1"),
+    ],
+)
+def test_a_final_run_is_what_its_study_chose(runs, trials, tuned, lr, message) -> None:
+    study = a_study(runs, trials, trials)
+    best = {"trial": trials - 1, "accuracy": 0.5 + (trials - 1) / 10, "settings": {"recipe.lr": 0.1 * (trials - 1)}}
+    edit(study / "chosen.json", **best)
+    wrote(runs, tuned=TUNED | tuned, recipe__lr=lr)
+    said = [line.partition(": ")[2] for line in errors(runs)]
+    assert said == ([message] if message else [])
 
 
 def test_what_of_a_study_needs_a_look(runs) -> None:
