@@ -75,7 +75,7 @@ def bring(path: Path, record: Record, store: Store, known: Path | None) -> str:
     if mine not in (None, record):
         return CONFIRMED
     place.parent.mkdir(parents=True, exist_ok=True)
-    with _undone_on_failure() as added:
+    with _undone_without(place) as added:
         for suffix in SIDECARS:
             beside, target = path.with_suffix(suffix), place.with_suffix(suffix)
             if beside.exists() and not (place.exists() and target.exists()):  # without its record it is a left-over
@@ -98,13 +98,13 @@ def whose(record: Record, mine: Record) -> str:
 
 
 @contextlib.contextmanager
-def _undone_on_failure() -> Iterator[list[Path]]:
-    """Hand out a list for what has been added, and take it away again if the record does not follow."""
+def _undone_without(place: Path) -> Iterator[list[Path]]:
+    """Hand out a list for what has been added, and take it away again if no record follows at its place."""
     added: list[Path] = []
     try:
         yield added
     except BaseException:
-        for path in added:
+        for path in [] if place.exists() else added:
             _remove(path)
         raise
 
@@ -150,11 +150,6 @@ def _unequal(a: Any, b: Any, where: str) -> list[str]:
         keys = sorted(a.keys() | b.keys())
         return [found for key in keys for found in _unequal(a.get(key), b.get(key), f"{where}.{key}")]
     return [where]
-
-
-def studies(other: Path) -> list[Path]:
-    """Return the studies of a store, in a fixed order."""
-    return sorted(path.parent for path in trial.folder(other, "").glob(f"*/{trial.STUDY}"))
 
 
 def bring_study(study: Path, root: Path) -> str:

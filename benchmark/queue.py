@@ -58,7 +58,7 @@ def _attempt(one: Planned, options: Options, screen: Screen, standings: Standing
     """Execute one run; return None, or why it failed. What is nobody's fault but ours shows its traceback at once."""
     screen.start(one.stem)
     try:
-        with Tracker(one, options) as tracker:
+        with Tracker(one, options, screen.remark) as tracker:
 
             def on_epoch(row: dict[str, Any]) -> None:
                 screen.epoch(row)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
 STATUSES = ("ok", "oom", "diverged")
+COPIES = ("folder", "noah-jpeg")
+"""Beginnings of flavours that are copies of a data set; each has tables of its own."""
 BESIDE = (
     ("task", "group_tasks"),
     ("task", "suite_tasks"),
@@ -170,6 +172,16 @@ def read(path: Path) -> Record:
     if found != record.id:
         raise BadRecord(f"{path}: id {record.id} does not match its contents ({found}); edited by hand?")
     return record
+
+
+def copy_of(data: Mapping[str, Any]) -> str:
+    """Return which copy a run's images are of, where it is not the official one; of the official ones, "".
+
+    What was read from folders may be anything, NOAH's export of VTAB-1k among it, so it shares no table with the
+    images that the authors defined.
+    """
+    copy = data.get("flavour", data["source"]).partition(" ")[0]
+    return copy if copy in COPIES else ""
 
 
 def record_files(root: Path) -> Iterator[Path]:

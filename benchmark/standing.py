@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from .plan import Planned
-from .record import BadRecord, Record, read
+from .record import BadRecord, Record, canonical, copy_of, read
 from .store import Store
 
 
@@ -31,7 +31,7 @@ class Standings:
         done = [fmean(found) for found in tasks.values() if found]
         if len(tasks) < 2 or not done:
             return ""
-        return f"{record.label} so far: {100 * fmean(done):.2f} %, mean of {len(done)} of {len(tasks)} tasks"
+        return f"{record.label} so far: {100 * fmean(done):.2f} %, plain mean of {len(done)} of {len(tasks)} tasks"
 
     def _accuracy(self, one: Planned) -> float | None:
         """Return a run's accuracy, read once; None while it has none."""
@@ -56,4 +56,9 @@ def accuracy(record: Record) -> float | None:
 
 
 def _row(label: str, run: dict[str, Any]) -> tuple[str, ...]:
-    return label, run["task"]["suite"], run["backbone"]["name"], run["recipe"]["name"]
+    """Return what makes a row: its label, and whatever sets one table apart from another."""
+    backbone = {key: value for key, value in run["backbone"].items() if key != "name"}
+    recipe, data = run["recipe"], run["data"]
+    rule = (recipe["name"], recipe["select"], recipe["train_on"], run.get("preset", {}).get("name", ""))
+    sample = "" if data.get("by_seed") else str(data.get("sample", 0))
+    return label, run["task"]["suite"], canonical(backbone), *rule, sample, copy_of(data)

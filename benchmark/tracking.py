@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from .plan import Planned
@@ -43,9 +44,13 @@ def insist(options: Options) -> None:
 
 
 class Tracker:
-    """One run's logs as a context manager: none where neither `wandb` nor `tensorboard` is switched on."""
+    """One run's logs as a context manager: none where neither `wandb` nor `tensorboard` is switched on.
 
-    def __init__(self, planned: Planned, options: Options) -> None:
+    The run is worth more than its logs: one that fails is remarked once and told no more.
+    """
+
+    def __init__(self, planned: Planned, options: Options, remark: Callable[[str], None]) -> None:
+        self._remark = remark
         self._logs: list[Log] = []
         self._told: set[tuple[str, int]] = set()
         self._failed = False
@@ -64,23 +69,30 @@ class Tracker:
         if (phase, epoch) not in self._told:
             self._told.add((phase, epoch))
             values = {name: row[name] for name in PER_EPOCH if name in row}
-            for log in self._logs:
-                log.epoch(phase, epoch, values)
+            self._tell(lambda log: log.epoch(phase, epoch, values))
 
     def finish(self, record: Record) -> None:
         """Log scores, counts and cost; and epochs that another process trained, before it was interrupted."""
         self._failed = record.status != "ok"
         for row in record.curve:
             self.epoch(row)
-        for log in self._logs:
-            log.finish(summary(record))
+        self._tell(lambda log: log.finish(summary(record)))
+
+    def _tell(self, say: Callable[[Log], None]) -> None:
+        for log in tuple(self._logs):
+            try:
+                say(log)
+            except Exception as error:
+                self._logs.remove(log)
+                with contextlib.suppress(Exception):
+                    log.close(True)
+                self._remark(f"{type(log).__name__} failed ({type(error).__name__}: {error}); the run is kept")
 
     def __enter__(self) -> Tracker:
         return self
 
     def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
-        for log in self._logs:
-            log.close(self._failed or raised is not None)
+        self._tell(lambda log: log.close(self._failed or raised is not None))
 
 
 def config(planned: Planned) -> dict[str, Any]:

@@ -104,6 +104,12 @@ def folder(runs: Path, study: str) -> Path:
     return runs / "tuning" / study
 
 
+def studies(runs: Path) -> list[Path]:
+    """Return the studies of a store, by name; what a merge that was killed left half copied is none."""
+    found = (path.parent for path in folder(runs, "").glob(f"*/{STUDY}"))
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
 def trial_file(study: Path, number: int) -> Path:
     """Return where a trial is kept."""
     return study / TRIALS / f"{number:04d}.json"

@@ -14,10 +14,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from .bring import CONFIRMED, COPIED, LEFT_OUT, THERE, Refused, bring, bring_study, checked, studies, whose
+from .bring import CONFIRMED, COPIED, LEFT_OUT, THERE, Refused, bring, bring_study, checked, whose
 from .record import read, record_files
 from .screen import complain, remark
 from .store import Store
+from .trial import STUDY, folder, studies
 
 STUDIES = "studies "
 """What the counts of studies are called, before what was done."""
@@ -66,16 +67,23 @@ def _record(path: Path, store: Store, known: dict[str, Path], confirmed: Counter
 
 def _listed(other: Path, root: Path) -> list[Path]:
     """Return the record files of a store."""
+    if other.is_file():
+        raise ValueError(f"{other} is a file, expected a folder of records; give FROM=<another store>")
     if not other.is_dir():
         raise ValueError(f"no folder {other}; give FROM=<another store, such as other/runs>")
-    if root.exists() and (not root.is_dir() or root.samefile(other)):
-        raise ValueError(f"{root} is {'the same store' if root.is_dir() else 'no folder'}; give FROM=<another store>")
-    for folder in (other, *(one for one in other.iterdir() if one.is_dir() and not one.name.startswith("."))):
-        if not os.access(folder, os.R_OK | os.X_OK):
-            raise ValueError(f"{folder} may not be read; ask its owner, or copy the store first")
+    if root.exists() and not root.is_dir():
+        raise ValueError(f"{root} is a file, expected a folder of records to copy into; name another with --into")
+    if root.exists() and root.samefile(other):
+        raise ValueError(f"{root} is the same store; give FROM=<another store>")
+    if studies(other) and (place := folder(root, "")).is_file():
+        raise ValueError(f"{place} is a file, expected a folder of studies; move it away, then repeat this")
+    for inside in (other, *(one for one in other.iterdir() if one.is_dir() and not one.name.startswith("."))):
+        if not os.access(inside, os.R_OK | os.X_OK):
+            raise ValueError(f"{inside} may not be read; ask its owner, or copy the store first")
     files = list(record_files(other))
     if not files and not studies(other):
-        above = f"; did you mean {other.absolute().parent}?" if any(other.glob("*--*--s*--*.json")) else ""
+        within = [*other.glob("*--*--s*--*.json"), *other.glob(f"*/{STUDY}")]
+        above = f"; did you mean {other.absolute().parent}?" if within else ""
         below = f"; did you mean {other / 'runs'}?" if any(record_files(other / "runs")) else ""
         expected = "expected <suite>/<task>--<method>--s<seed>--<id>.json below it"
         raise ValueError(f"no records in {other}, {expected}{above or below}")

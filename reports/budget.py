@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from math import comb
 from pathlib import Path
 
-from visionpeft.benchmark.trial import CHOSEN, STUDY, BadStudy, Trial, load, read_trials
+from visionpeft.benchmark.trial import CHOSEN, STUDY, BadStudy, Trial, load, read_trials, studies
+
+from .reading import missing
 
 SHOWN = (1, 2, 4, 8, 16, 32, 64, 128)
 """Budgets that the screen shows, besides the whole one."""
@@ -100,7 +102,7 @@ def curves(runs: Path) -> list[Curve]:
         BadStudy: a file of a study is damaged.
     """
     found = []
-    for path in sorted((runs / "tuning").glob(f"*/{STUDY}")):
+    for path in (study / STUDY for study in studies(runs)):
         if trials := read_trials(path.parent):
             try:
                 found.append(curve(path.parent.name, load(path), trials, (path.parent / CHOSEN).exists()))
@@ -139,6 +141,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="visionpeft.reports.budget", description="Expected best of n trials.")
     parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of records, with tuning/<study> in it")
     runs = parser.parse_args(argv).runs
+    if why := missing(runs):
+        sys.stderr.write(f"{why}\n")
+        return 2
     try:
         found = curves(runs)
     except BadStudy as error:

@@ -22,6 +22,7 @@ from .checks.finding import Finding, error, gathered
 from .checks.plausible import plausible
 from .checks.studies import folders, studied
 from .found import Found, tests
+from .reading import missing
 from .rules import epochs
 from .sound import sound
 from .terminal import until_the_reader_leaves
@@ -146,8 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of records, <suite>/*.json")
     parser.add_argument("--pinned", type=Path, metavar="FILE", help="digests of the official splits, as in digests.csv")
     given = parser.parse_args(argv)
-    if not given.runs.is_dir():
-        return _complain(f"no folder {given.runs}; it appears with the first run, for instance: make demo")
+    if why := missing(given.runs):
+        return _complain(why)
     try:
         found = check(given.runs, given.pinned)
     except pins.PinsError as problem:

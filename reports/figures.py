@@ -24,7 +24,7 @@ from .charts.theme import config
 from .draw import drawn, studied
 from .export import export
 from .markdown import title
-from .reading import LeaderboardError, load
+from .reading import LeaderboardError, load, missing
 from .table import Table
 
 NEEDED = {"altair": "altair", "vl_convert": "vl-convert-python"}
@@ -103,8 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--reference", default="", help="the row that others are compared with; linear unless given")
     parser.add_argument("--out", type=Path, help="folder of the figures; RUNS_DIR/figures by default")
     given = parser.parse_args(argv)
-    if not given.runs.is_dir():
-        return _complain(f"no folder {given.runs}; it appears with the first run, for instance: make demo")
+    if why := missing(given.runs):
+        return _complain(why)
     if absent := [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]:
         return _complain(f"drawing needs {' and '.join(absent)}; pip install 'visionpeft[figures]'")
     out, whose = given.out or given.runs / "figures", f" of {given.method}" if given.method else ""

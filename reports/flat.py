@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .build import sound_tables
 from .found import Found
-from .reading import LeaderboardError, load
+from .reading import LeaderboardError, load, missing
 from .table import Setting
 from .whole import replace
 
@@ -165,8 +165,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, metavar="FILE", help=f"the file; RUNS_DIR/{NAME} by default")
     given = parser.parse_args(argv)
     path = given.to or given.runs / NAME
-    if not given.runs.is_dir():
-        return _complain(f"no folder {given.runs}; it appears with the first run, for instance: make demo")
+    if why := missing(given.runs):
+        return _complain(why)
     if importlib.util.find_spec("pyarrow") is None:
         return _complain("Parquet needs pyarrow, which is not installed; pip install 'visionpeft[parquet]'")
     try:

@@ -14,7 +14,7 @@ from visionpeft.benchmark.trial import BadStudy
 
 from . import budget, inflation, literature, markdown, page, shots, terminal, tidy, wandb_log
 from .build import sound_tables
-from .reading import LeaderboardError, load
+from .reading import LeaderboardError, load, missing
 from .table import Table
 from .whole import replace
 
@@ -72,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     if given.wandb not in wandb_log.MODES:
         return _complain(f"--wandb is one of {', '.join(wandb_log.MODES)}; given {given.wandb}")
-    if not given.runs.is_dir():
-        return _complain(f"no folder {given.runs}; it appears with the first run, for instance: make demo")
+    if why := missing(given.runs):
+        return _complain(why)
     try:
         made, skipped, files = write(given.runs, given.published)
     except (LeaderboardError, OSError) as error:
@@ -101,7 +101,7 @@ def _show(made: Sequence[Table], skipped: Sequence[str], files: Sequence[Path], 
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without these signs is no reason to fail
     with terminal.until_the_reader_leaves():
-        terminal.show(made, sys.stdout, literature.boards(made) if beside_published else ())
+        terminal.show(made, sys.stdout, beside_published)
         for name, lines in (("not counted:", skipped), ("written:", files)):
             if lines:
                 sys.stdout.write("\n  ".join([f"\n{name}", *map(str, lines)]) + "\n")

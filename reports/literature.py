@@ -196,7 +196,7 @@ def _our_line(table: Table, row: Row) -> Line:
         millions(row.params["added"]),
         values,
         f"{SELECT[setting.select]}, trained on {setting.train_on}, test read once; seeds {seeds}",
-        f"{' / '.join(table.facts['backbone'])} ({setting.weights[:8]})",
+        f"{' / '.join(table.facts['backbone'])} at {setting.img_size} px ({setting.weights[:8]})",
         flavours(table.columns) + setting.altered,
         f"recipe {setting.recipe}, {' or '.join(map(str, table.facts['epochs']))} epochs",
         "; ".join(notes),

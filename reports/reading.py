@@ -29,6 +29,13 @@ class LeaderboardError(ValueError):
     """Records that must not stand in one table; the message names the two files and says where they differ."""
 
 
+def missing(root: Path) -> str:
+    """Return why there is no store to read at a place; empty where there is one."""
+    if root.exists() and not root.is_dir():
+        return f"{root} is a file, expected a folder of records"
+    return "" if root.is_dir() else f"no folder {root}; it appears with the first run, for instance: make demo"
+
+
 def load(root: Path) -> tuple[list[Found], list[str]]:
     """Read a store.
 

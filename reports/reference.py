@@ -32,6 +32,9 @@ def sheet(board: Board, methods: Mapping[str, str]) -> Sheet | None:
     title = (
         f"{board.title}: published rows are copied as printed and enter no average; leaderboard_published.md has all"
     )
+    for who, rows in (("our rows", ours), ("copied rows", [line for line in lines if line.who == "copied"])):
+        grounds = (line.backbone + (f", {line.source}" if rows is ours else "") for line in rows)
+        title += f"\n{who}: on {' / '.join(dict.fromkeys(grounds))}"
     columns = [name for name in board.summary if name != PRINTED and any(name in line.values for line in lines)]
     strips = [
         Strip("method", tuple(Item(line.method if line in ours else f"  {line.method}") for line in lines)),
@@ -44,7 +47,9 @@ def sheet(board: Board, methods: Mapping[str, str]) -> Sheet | None:
 
 
 def _value(line: Line, name: str) -> Item:
-    return Item(f"{line.values[name]:.2f}" if name in line.values else "", bold=line.who == "ours")
+    return Item(
+        f"{line.values[name]:.2f}" if name in line.values else "", bold=line.who == "ours" and name in line.values
+    )
 
 
 def _paper(line: Line) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import latex, markdown, tidy
 from .build import sound_tables
-from .reading import LeaderboardError, load
+from .reading import LeaderboardError, load, missing
 from .table import Table
 
 FORMATS: Mapping[str, Callable[[Sequence[Table], Sequence[str]], str]] = {
@@ -33,8 +33,8 @@ def text(root: Path, form: str, suite: str = "") -> tuple[str, list[str]]:
     """
     if form not in FORMATS:
         raise ShowError(f"no format {form}; choose one of {', '.join(FORMATS)}")
-    if not root.is_dir():
-        raise ShowError(f"no folder {root}; it appears with the first run, for instance: make demo")
+    if why := missing(root):
+        raise ShowError(why)
     try:
         found, skipped = load(root)
     except LeaderboardError as error:

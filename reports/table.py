@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from visionpeft.benchmark.record import canonical
+from visionpeft.benchmark.record import canonical, copy_of
 
 from .found import Found
 from .stats import half_width
@@ -24,8 +24,6 @@ VTAB = (
     *("dsprites_loc", "dsprites_ori", "smallnorb_azi", "smallnorb_ele"),
 )
 """The order in which the literature prints the 19 tasks; tasks of other suites come in alphabetical order."""
-COPIES = ("folder", "noah-jpeg")
-"""Beginnings of flavours that are copies of a data set; each has tables of its own."""
 
 
 @dataclass(frozen=True, order=True)
@@ -68,7 +66,7 @@ class Setting:
             select=recipe["select"],
             train_on=recipe["train_on"],
             sample=0 if run["data"].get("by_seed") else run["data"].get("sample", 0),
-            copy=_copy(run["data"]),
+            copy=copy_of(run["data"]),
             preset=run.get("preset", {}).get("name", ""),
         )
 
@@ -77,16 +75,6 @@ class Setting:
         """How images are made others than the canonical ones, to be put behind a list; empty if they are not."""
         middle = f", the middle of {self.resize} px" if self.resize else ""
         return middle + (f", re-encoded as JPEG {self.jpeg}" if self.jpeg else "")
-
-
-def _copy(data: Mapping[str, Any]) -> str:
-    """Return which copy the images are of, where it is not the official one; of the official ones, "".
-
-    What was read from folders may be anything, NOAH's export of VTAB-1k among it, so it shares no table with the
-    images that the authors defined.
-    """
-    copy = data.get("flavour", data["source"]).partition(" ")[0]
-    return copy if copy in COPIES else ""
 
 
 @dataclass(frozen=True)

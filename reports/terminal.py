@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from . import reference
-from .literature import Board
+from .literature import boards
 from .markdown import header, marks, title
 from .sheet import Item, Sheet, Strip
 from .shots import curves, sheets
@@ -39,10 +39,11 @@ def until_the_reader_leaves() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def show(tables: Sequence[Table], stream: TextIO, boards: Sequence[Board] = ()) -> None:
+def show(tables: Sequence[Table], stream: TextIO, published: bool = False) -> None:
     """Write every table: its title, its first sheet, or all of them where they are curves, and the marks below it.
 
-    Then, for each suite that has published rows of the methods that we ran, these beside ours.
+    Then, if asked for, each table's rows with the published ones of their methods below them, on which backbone is said
+    of both.
     """
     for table in tables:
         head = header(table).replace("**", "").replace("`", "")
@@ -52,7 +53,7 @@ def show(tables: Sequence[Table], stream: TextIO, boards: Sequence[Board] = ()) 
             _draw(sheet, stream, SPARE)
         for mark in marks(table):
             stream.write(f"- {mark}\n")
-    for board in boards:
+    for board in (board for table in tables if published for board in boards([table])):
         if beside := reference.sheet(board, _methods(tables)):
             stream.write(f"\n{beside.title}\n\n")
             _draw(beside, stream, LESS)
@@ -83,7 +84,7 @@ def aligned(sheet: Sheet) -> str:
 
 
 def _plain(item: Item) -> str:
-    return f"{item.text}{'*' if item.bold else ''} {item.small}".strip()
+    return f"{item.text}{'*' if item.bold and item.text else ''} {item.small}".strip()
 
 
 def _rich(sheet: Sheet, stream: TextIO, spare: Sequence[str]) -> bool:

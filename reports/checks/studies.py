@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from visionpeft.benchmark.record import BadRecord, Record, record_files
-from visionpeft.benchmark.trial import CHOSEN, STUDY, BadStudy, Chosen, Trial, best, load, read, read_trials
+from visionpeft.benchmark.trial import CHOSEN, STUDY, BadStudy, Chosen, Trial, best, load, read, read_trials, studies
 
 from ..sound import sound
 from .alone import alone
@@ -19,7 +19,7 @@ NEARLY = 1e-9
 
 def folders(root: Path) -> list[Path]:
     """Return the studies of a store, by name."""
-    return sorted(path.parent for path in (root / FOLDER).glob(f"*/{STUDY}"))
+    return studies(root)
 
 
 def studied(root: Path, records: Iterable[tuple[str, Record]]) -> Iterator[Finding]:

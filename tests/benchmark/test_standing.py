@@ -13,7 +13,9 @@ from visionpeft.benchmark.store import Store
 def resolved(task: str, seed: int, label: str, **more) -> dict:
     return {
         "task": {"name": task, "suite": "mini", **more}, "method": {"name": label, "fields": {}},
-        "recipe": {"name": "demo"}, "backbone": {"name": "vit_pico"}, "seed": seed,
+        "recipe": {"name": "demo", "select": "last", "train_on": "trainval"},
+        "backbone": {"name": "vit_pico"}, "seed": seed,
+        "data": {"source": "drawn"},
     }  # fmt: skip
 
 
@@ -34,10 +36,10 @@ def test_the_mean_goes_over_the_tasks_that_are_done(tmp_path):
     standings = Standings([planned(one) for one in (*runs, other)], store)
     store.write(other)
     store.write(runs[0])
-    assert standings.of(runs[0]) == "lora so far: 90.00 %, mean of 1 of 3 tasks"
+    assert standings.of(runs[0]) == "lora so far: 90.00 %, plain mean of 1 of 3 tasks"
     store.write(runs[1])
     store.write(runs[2])  # perhaps by another process
-    assert standings.of(runs[2]) == "lora so far: 65.00 %, mean of 2 of 3 tasks"  # (0.8 + 0.5) / 2
+    assert standings.of(runs[2]) == "lora so far: 65.00 %, plain mean of 2 of 3 tasks"  # (0.8 + 0.5) / 2
     assert standings.of(other) == ""  # a single task
 
 
@@ -48,7 +50,7 @@ def test_failed_and_damaged_records_have_no_accuracy(tmp_path):
     store.write(failed)
     store.write(bad).write_text("{")
     store.write(good)
-    assert standings.of(good) == "lora so far: 90.00 %, mean of 1 of 3 tasks"
+    assert standings.of(good) == "lora so far: 90.00 %, plain mean of 1 of 3 tasks"
 
 
 def test_several_test_sets_count_as_the_tables_count_them():
@@ -58,3 +60,30 @@ def test_several_test_sets_count_as_the_tables_count_them():
     scores = {"test/val": 0.8, "test/v2": 0.6, "test/a": 0.2, "test/a_200": 0.4}
     assert accuracy(dataclasses.replace(record, scores=scores)) == pytest.approx(0.4)
     assert accuracy(dataclasses.replace(record, scores={"test/v2": 0.6})) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [("backbone", "img_size", 24), ("backbone", "jpeg", 75), ("backbone", "mean", [0.0]),
+     ("recipe", "select", "best_val"),
+     ("data", "sample", 1), ("data", "source", "folder"), ("preset", "name", "noah")],
+)  # fmt: skip
+def test_what_stands_in_another_table_is_another_row(tmp_path, part, key, value):
+    store, runs = Store(tmp_path), [a_record("digits", 0.9), a_record("count", 0.5)]
+    run = resolved("digits", 0, "lora")
+    run[part] = run.get(part, {}) | {key: value}
+    other = Record(id=run_id(run), status="ok", run=run, label="lora", scores={"test": 0.1})
+    standings = Standings([planned(one) for one in (*runs, other)], store)
+    for one in (*runs, other):
+        store.write(one)
+    assert standings.of(runs[0]) == "lora so far: 70.00 %, plain mean of 2 of 2 tasks"
+    assert standings.of(other) == ""  # a single task under these settings
+
+
+def test_another_name_of_a_backbone_is_the_same_row(tmp_path):
+    first, second = a_record("digits", 0.9), a_record("count", 0.5)
+    second.run["backbone"]["name"] = "other"
+    assert Standings([planned(one) for one in (first, second)], Store(tmp_path)).of(first) == ""  # none is done
+    Store(tmp_path).write(first)
+    found = Standings([planned(one) for one in (first, second)], Store(tmp_path)).of(second)
+    assert found == "lora so far: 90.00 %, plain mean of 1 of 2 tasks"

@@ -161,7 +161,7 @@ def test_epochs_of_an_earlier_attempt_are_told_at_the_end_once(tmp_path):
         def close(self, failed):
             told.append(failed)
 
-    tracker = tracking.Tracker(None, Options(None, None, tmp_path, tmp_path))
+    tracker = tracking.Tracker(None, Options(None, None, tmp_path, tmp_path), told.append)
     tracker._logs.append(Listening())
     curve = [
         {"phase": "1 train", "epoch": 1, "loss": 2.0, "lr": 0.1},
@@ -179,3 +179,43 @@ def test_epochs_of_an_earlier_attempt_are_told_at_the_end_once(tmp_path):
     first, missed, summary, failed = told
     assert first == ("2 trainval", 1, {"loss": 1.0, "lr": 0.1}) and missed[:2] == ("1 train", 1)
     assert summary == {"status": "oom", "error": "no room", "cost/seconds_train": 1.5} and failed
+
+
+def test_a_log_that_fails_is_remarked_once_and_dropped_and_the_others_go_on(tmp_path):
+    remarks, told = [], []
+
+    class Failing:
+        def epoch(self, *_):
+            raise OSError("no space")
+
+        def finish(self, _):
+            raise AssertionError("it was dropped")
+
+        def close(self, failed):
+            raise OSError("no space either")
+
+    class Listening:
+        def epoch(self, phase, epoch, values):
+            told.append(epoch)
+
+        def finish(self, summary):
+            raise RuntimeError("not reached")
+
+        def close(self, failed):
+            told.append("closed")
+
+    tracker = tracking.Tracker(None, Options(None, None, tmp_path, tmp_path), remarks.append)
+    tracker._logs += [Failing(), Listening()]
+
+    class Ended:
+        status, error, scores, params, cost, curve = "ok", "", {}, {}, {}, []
+
+    with tracker:
+        tracker.epoch({"phase": "1 train", "epoch": 1, "loss": 2.0})
+        tracker.epoch({"phase": "1 train", "epoch": 2, "loss": 1.0})
+        tracker.finish(Ended)
+    assert told == [1, 2, "closed"]
+    assert remarks == [
+        "Failing failed (OSError: no space); the run is kept",
+        "Listening failed (RuntimeError: not reached); the run is kept",
+    ]

@@ -263,12 +263,12 @@ def test_what_is_no_store_is_refused_before_anything_is_written(stores, tmp_path
     file.write_text("")
     for other, into, message in (
         (tmp_path / "nowhere", ours, f"no folder {tmp_path / 'nowhere'}; give FROM="),
-        (file, ours, "no folder"),
+        (file, ours, "is a file, expected a folder"),
         (tmp_path / "empty", ours, "no records in"),
         (theirs / "s", ours, f"did you mean {theirs}?"),
         (tmp_path / "project", ours, f"did you mean {theirs}?"),
         (theirs, theirs, "is the same store"),
-        (theirs, file, "is no folder"),
+        (theirs, file, "is a file, expected a folder"),
     ):
         assert command(other, into) == 2
         assert message in capsys.readouterr().err
@@ -367,3 +367,42 @@ def test_a_full_disk_leaves_no_half_study(stores, monkeypatch, capsys):
     assert command(theirs, ours) == 2 and "No space left on device" in capsys.readouterr().err
     assert files(ours) == {}
     assert command(theirs, ours) == 0
+
+
+def test_what_a_killed_merge_left_of_a_study_is_none(tmp_path):
+    for name in (".tmp-abc", "whole"):
+        (tmp_path / "tuning" / name).mkdir(parents=True)
+        (tmp_path / "tuning" / name / trial.STUDY).write_text("{}")
+    assert trial.studies(tmp_path) == [tmp_path / "tuning" / "whole"]
+
+
+def test_an_interrupt_after_the_record_is_there_leaves_its_predictions(stores, monkeypatch):
+    theirs, ours = stores
+    (path,) = put(theirs, record())
+
+    def interrupted(place, data, once=False):
+        place.write_bytes(data)
+        if once:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(bring_module, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bring_module.bring(path, read(path), Store(ours), None)
+    assert {Path(name).suffix for name in files(ours)} == {".json", ".npz"}
+
+
+def test_files_in_the_place_of_folders_are_called_files(stores, tmp_path, capsys):
+    theirs, ours = stores
+    put(theirs, record())
+    (tmp_path / "file").write_text("")
+    assert command(tmp_path / "file", ours) == 2 and "file is a file, expected a folder" in capsys.readouterr().err
+    assert command(theirs, tmp_path / "file") == 2
+    said = capsys.readouterr().err
+    assert "file is a file, expected a folder of records to copy into" in said and "FROM" not in said
+    (theirs / "tuning" / "one").mkdir(parents=True)
+    (theirs / "tuning" / "one" / trial.STUDY).write_text("{}")
+    ours.mkdir()
+    (ours / "tuning").write_text("")
+    assert command(theirs, ours) == 2 and "tuning is a file, expected a folder of studies" in capsys.readouterr().err
+    assert command(theirs / "tuning", tmp_path / "new") == 2
+    assert f"did you mean {theirs}?" in capsys.readouterr().err

@@ -165,3 +165,10 @@ def test_odd_curves_do_not_make_it_stumble(runs, said, row) -> None:
     runs.add(0.5, fields={"curve": [good, row]})
     runs.add(0.5, "count", oracle=True, fields={"curve": [good, row]})
     assert {code for code, _ in said().values()} <= {0, 1}
+
+
+@pytest.mark.parametrize("main", COMMANDS.values(), ids=COMMANDS)
+def test_a_file_in_the_place_of_the_store_is_called_one(tmp_path, capsys, main) -> None:
+    (tmp_path / "store").write_text("")
+    assert main([str(tmp_path / "store")]) == 2
+    assert f"{tmp_path / 'store'} is a file, expected a folder of records" in capsys.readouterr().err

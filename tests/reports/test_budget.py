@@ -73,3 +73,8 @@ def test_a_damaged_trial_is_named(tmp_path, capsys):
 def test_a_store_without_studies_says_how_to_get_one(tmp_path, capsys):
     assert budget.main([str(tmp_path)]) == 0
     assert "make tune" in capsys.readouterr().err
+
+
+def test_a_store_that_is_not_there_is_an_error(tmp_path, capsys):
+    assert budget.main([str(tmp_path / "nope")]) == 2
+    assert f"no folder {tmp_path / 'nope'}" in capsys.readouterr().err

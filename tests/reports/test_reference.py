@@ -9,6 +9,7 @@ from visionpeft.reports import literature, reference, terminal
 from visionpeft.reports.build import tables
 from visionpeft.reports.literature import Board, Line
 from visionpeft.reports.reading import load
+from visionpeft.reports.sheet import Item, Sheet, Strip
 from visionpeft.reports.table import VTAB
 
 SIZES = {"natural": 7, "specialized": 4, "structured": 8}
@@ -35,7 +36,7 @@ def whole_suite(runs, label: str, accuracy: float) -> None:
 
 def shown(runs, stream) -> str:
     made = tables(load(runs.root)[0])
-    terminal.show(made, stream, literature.boards(made))
+    terminal.show(made, stream, published=True)
     return re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
 
 
@@ -88,3 +89,17 @@ def test_one_row_for_each_way_to_choose(runs) -> None:
     own = Line("ours", "lora", "0.3", {"a": 2.0}, "", "", "", "")
     found = reference.sheet(Board("s", "S", ("a",), (), (own, *lines)), {"lora": "lora"})
     assert [item.text for item in found.strips[2].items] == ["", "0", "2"]
+
+
+def test_rows_of_another_setting_are_apart_and_both_backbones_are_named(runs) -> None:
+    for size in (16, 24):
+        for seed in (0, 1):
+            runs.add(0.7, "dtd", "lora", seed, task__suite="vtab", backbone__img_size=size, backbone__name="small")
+    first, second = shown(runs, io.StringIO()).split("VTAB-1k: published rows")[1:]
+    for text, size in ((first, 16), (second, 24)):
+        assert f"our rows: on small at {size} px (" in text and f"at {40 - size} px" not in text
+        assert "copied rows: on ViT-B/16 IN-21k sup (ViT-B_16.npz)" in text
+
+
+def test_an_empty_cell_is_not_marked() -> None:
+    assert terminal.aligned(Sheet("", (Strip("a", (Item("x"),)), Strip("b", (Item("", bold=True),))))) == "a  b\nx"
