@@ -90,34 +90,24 @@ def test_two_records_of_one_run_are_refused_by_name(runs, said) -> None:
     refused(runs, said, f"copy/{path.name}", f"mini/{path.name}", "records of the same run")
 
 
-def no_table(said, *messages: str) -> None:
-    """All say why and stop, but for the export, which averages nothing: it has both records in rows of their own."""
-    found = said()
-    assert {name: code for name, (code, _) in found.items()} == {
-        "leaderboard": 2, "table": 2, "figures": 2, "export": 0, "check-records": 1,
-    }  # fmt: skip
-    for name, (_, text) in found.items():
-        assert name == "export" or all(message in text for message in messages), name
-
-
 def test_other_data_under_one_name_is_refused(runs, said) -> None:
     runs.suite(ALL)
     splits = runs.a_run()["data"]["splits"]
     splits["test"]["digest"] = "f" * 64
     other = runs.add(0.6, label="ssf", data__splits=splits)
-    no_table(said, "differ in the test examples of digits", other.name)
+    refused(runs, said, "differ in the test examples of digits", other.name)
 
 
 def test_one_cell_under_two_settings_is_refused(runs, said) -> None:
     runs.suite(ALL)
     other = runs.add(0.6, seed=1, recipe__lr=9.0)
-    no_table(said, other.name, "recipe.lr is 0.001 in the first and 9.0 in the second")
+    refused(runs, said, other.name, "recipe.lr is 0.001 in the first and 9.0 in the second")
 
 
 def test_one_task_in_two_groups_is_refused(runs, said) -> None:
     runs.suite(ALL)
     other = runs.add(0.6, label="ssf", task__group="structured")
-    no_table(said, other.name, "put digits into other groups")
+    refused(runs, said, other.name, "put digits into other groups")
 
 
 def test_mixed_rules_are_tables_apart(runs, said) -> None:
