@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from . import trial
-from .record import Record, read, record_files
-from .store import Store, replace, sha256
+from .record import Record, read, record_files, replace
+from .store import Store, sha256
 
 SIDECARS = (".npz", ".adapter")
 COPIED, THERE, CONFIRMED, LEFT_OUT = "copied", "there already", "confirmed", "left out"
@@ -196,7 +196,6 @@ def _copy_tree(study: Path, place: Path) -> None:
         for path in sorted(study.rglob("*")):
             inside = path.relative_to(study)
             if path.is_file() and not path.is_symlink() and not any(part.startswith(".") for part in inside.parts):
-                (folder / inside).parent.mkdir(parents=True, exist_ok=True)
                 replace(folder / inside, path.read_bytes())
         folder.rename(place)
     except BaseException:

@@ -6,9 +6,12 @@ digest of what was asked for, resolved to content (`run` below); everything else
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -184,6 +187,50 @@ def copy_of(data: Mapping[str, Any]) -> str:
     return copy if copy in COPIES else ""
 
 
+def setting(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what all runs of one table share, of a resolved run: numbers under other settings are never averaged."""
+    backbone, recipe, data = run["backbone"], run["recipe"], run["data"]
+    return {
+        "suite": run["task"]["suite"],
+        "model": backbone["model"],
+        "model_args": canonical(backbone.get("model_args", {})),
+        "weights": backbone["weights_sha256"] or "none",
+        "img_size": backbone["img_size"],
+        "mean": tuple(backbone["mean"]),
+        "std": tuple(backbone["std"]),
+        "interpolation": backbone["interpolation"],
+        "resize": backbone.get("resize") or 0,
+        "jpeg": backbone.get("jpeg") or 0,
+        "recipe": recipe["name"],
+        "select": recipe["select"],
+        "train_on": recipe["train_on"],
+        "sample": 0 if data.get("by_seed") else data.get("sample", 0),
+        "copy": copy_of(data),
+        "preset": run.get("preset", {}).get("name", ""),
+    }
+
+
 def record_files(root: Path) -> Iterator[Path]:
     """Yield the record files of a store in a fixed order, failed runs included."""
     yield from sorted(root.glob("*/*--*--s*--*.json"))
+
+
+def replace(path: Path, data: bytes, once: bool = False) -> None:
+    """Write a file so that it is there whole or not at all; with `once`, never over one that is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        if once:
+            with contextlib.suppress(PermissionError, NotImplementedError):  # file systems without links
+                os.link(name, path)
+                Path(name).unlink()
+                return
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -7,8 +7,10 @@ from statistics import fmean
 from typing import Any
 
 from .plan import Planned
-from .record import BadRecord, Record, canonical, copy_of, read
+from .record import BadRecord, Record, read, setting
 from .store import Store
+
+Row = tuple[str, tuple[tuple[str, Any], ...]]
 
 
 class Standings:
@@ -17,7 +19,7 @@ class Standings:
     def __init__(self, planned: Sequence[Planned], store: Store) -> None:
         self._store = store
         self._accuracies: dict[str, float | None] = {}
-        self._rows: dict[tuple[str, ...], list[Planned]] = {}
+        self._rows: dict[Row, list[Planned]] = {}
         for one in planned:
             self._rows.setdefault(_row(one.run.label, one.resolved), []).append(one)
 
@@ -55,10 +57,6 @@ def accuracy(record: Record) -> float | None:
     return fmean(found) if found and len(found) == len(counted) else None
 
 
-def _row(label: str, run: dict[str, Any]) -> tuple[str, ...]:
+def _row(label: str, run: dict[str, Any]) -> Row:
     """Return what makes a row: its label, and whatever sets one table apart from another."""
-    backbone = {key: value for key, value in run["backbone"].items() if key != "name"}
-    recipe, data = run["recipe"], run["data"]
-    rule = (recipe["name"], recipe["select"], recipe["train_on"], run.get("preset", {}).get("name", ""))
-    sample = "" if data.get("by_seed") else str(data.get("sample", 0))
-    return label, run["task"]["suite"], canonical(backbone), *rule, sample, copy_of(data)
+    return label, tuple(setting(run).items())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from .record import Record, read
+from .record import Record, read, replace
 
 
 class Store:
@@ -68,7 +67,6 @@ class Store:
         """
         path = self.path(record)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             if predictions is not None:
                 replace(path.with_suffix(".npz"), pack(predictions))
             replace(path, record.to_json().encode(), once=record.status == "ok")
@@ -94,26 +92,6 @@ def pack(predictions: Mapping[str, np.ndarray]) -> bytes:
 def sha256(data: bytes) -> str:
     """Return the digest of some bytes."""
     return hashlib.sha256(data).hexdigest()
-
-
-def replace(path: Path, data: bytes, once: bool = False) -> None:
-    """Write a file so that it is there whole or not at all; with `once`, never over one that is there."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        if once:
-            with contextlib.suppress(PermissionError, NotImplementedError):  # file systems without links
-                os.link(name, path)
-                Path(name).unlink()
-                return
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _rescued(error: OSError, path: Path, record: Record, predictions: Mapping[str, np.ndarray] | None) -> OSError:

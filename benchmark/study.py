@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from .record import replace
 from .space import Space
-from .store import replace
 from .trial import FREE, STUDY, Trial, load, read, text, trial_file
 from .tuned import Tuning, difference
 

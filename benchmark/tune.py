@@ -12,12 +12,12 @@ from visionpeft.data.learnt import untested
 
 from .compose import Wanted
 from .plan import Planned, Refused, plan
-from .record import Record, read
+from .record import Record, read, replace
 from .run import execute
 from .screen import Screen, complain, remark, table
 from .space import tried
 from .spec import Options, Run
-from .store import Store, replace
+from .store import Store
 from .study import Offer, Pruned, Study
 from .trial import CHOSEN, Chosen, Trial, best, folder, read_trials, text
 from .tuned import budget, declared, name_of

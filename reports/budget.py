@@ -23,6 +23,7 @@ from pathlib import Path
 from visionpeft.benchmark.trial import CHOSEN, STUDY, BadStudy, Trial, load, read_trials, studies
 
 from .reading import missing
+from .terminal import complain
 
 SHOWN = (1, 2, 4, 8, 16, 32, 64, 128)
 """Budgets that the screen shows, besides the whole one."""
@@ -142,8 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of records, with tuning/<study> in it")
     runs = parser.parse_args(argv).runs
     if why := missing(runs):
-        sys.stderr.write(f"{why}\n")
-        return 2
+        return complain(why)
     try:
         found = curves(runs)
     except BadStudy as error:

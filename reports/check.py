@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from visionpeft.benchmark.record import BadRecord, Record, record_files
+from visionpeft.benchmark.trial import studies
 
 from .build import sound_tables
 from .checks import pins, together
@@ -20,12 +21,12 @@ from .checks.alone import alone, is_accuracy
 from .checks.beside import Beside, beside
 from .checks.finding import Finding, error, gathered
 from .checks.plausible import plausible
-from .checks.studies import folders, studied
+from .checks.studies import studied
 from .found import Found, tests
 from .reading import missing
 from .rules import epochs
 from .sound import sound
-from .terminal import until_the_reader_leaves
+from .terminal import complain, until_the_reader_leaves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +78,7 @@ def check(root: Path, pinned: Path | None = None) -> Checked:
         records.append((file, dataclasses.replace(record, notes={}), seen))  # these are long
     found += [*_among(records), *studied(root, [(file, record) for file, record, _ in records])]
     found.sort(key=lambda one: not one.error)
-    return Checked(len(files), len(folders(root)), list(gathered(found)), _notes(records, known))
+    return Checked(len(files), len(studies(root)), list(gathered(found)), _notes(records, known))
 
 
 def _among(records: Sequence[tuple[str, Record, Beside]]) -> Iterator[Finding]:
@@ -148,21 +149,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pinned", type=Path, metavar="FILE", help="digests of the official splits, as in digests.csv")
     given = parser.parse_args(argv)
     if why := missing(given.runs):
-        return _complain(why)
+        return complain(why)
     try:
         found = check(given.runs, given.pinned)
     except pins.PinsError as problem:
-        return _complain(str(problem))
+        return complain(str(problem))
     if not found.records and not found.studies:
-        return _complain(f"no records to check in {given.runs}; a run leaves one there, for instance: make demo")
+        return complain(f"no records to check in {given.runs}; a run leaves one there, for instance: make demo")
     with until_the_reader_leaves():
         sys.stdout.write(text(found))
     return 1 if found.errors else 0
-
-
-def _complain(message: str) -> int:
-    sys.stderr.write(f"{message}\n")
-    return 2
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from .export import export
 from .markdown import title
 from .reading import LeaderboardError, load, missing
 from .table import Table
+from .terminal import complain
 
 NEEDED = {"altair": "altair", "vl_convert": "vl-convert-python"}
 WIDTH = 640
@@ -104,18 +105,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder of the figures; RUNS_DIR/figures by default")
     given = parser.parse_args(argv)
     if why := missing(given.runs):
-        return _complain(why)
+        return complain(why)
     if absent := [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]:
-        return _complain(f"drawing needs {' and '.join(absent)}; pip install 'visionpeft[figures]'")
+        return complain(f"drawing needs {' and '.join(absent)}; pip install 'visionpeft[figures]'")
     out, whose = given.out or given.runs / "figures", f" of {given.method}" if given.method else ""
     try:
         files = _searches(given, out / given.method) if given.method else _tables(given, out)
     except (searches.SearchError, LeaderboardError, BadStudy, OSError) as error:
-        return _complain(f"no figures{whose} from {given.runs}: {error}")
+        return complain(f"no figures{whose} from {given.runs}: {error}")
     sys.stdout.write("".join(f"{file}\n" for file in files))
     if files:
         return 0
-    return _complain(f"no records to draw in {given.runs}; a run leaves one there, for instance: make demo")
+    return complain(f"no records to draw in {given.runs}; a run leaves one there, for instance: make demo")
 
 
 def _searches(given: argparse.Namespace, stem: Path) -> list[Path]:
@@ -136,11 +137,6 @@ def _tables(given: argparse.Namespace, out: Path) -> list[Path]:
 
 def _remark(skipped: Sequence[str]) -> None:
     sys.stderr.write("".join(f"not counted: {line}\n" for line in skipped))
-
-
-def _complain(message: str) -> int:
-    sys.stderr.write(f"{message}\n")
-    return 2
 
 
 if __name__ == "__main__":

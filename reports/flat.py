@@ -14,11 +14,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from visionpeft.benchmark.record import replace
+
 from .build import sound_tables
 from .found import Found
 from .reading import LeaderboardError, load, missing
 from .table import Setting
-from .whole import replace
+from .terminal import complain
 
 if TYPE_CHECKING:
     import pyarrow
@@ -166,9 +168,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     path = given.to or given.runs / NAME
     if why := missing(given.runs):
-        return _complain(why)
+        return complain(why)
     if importlib.util.find_spec("pyarrow") is None:
-        return _complain("Parquet needs pyarrow, which is not installed; pip install 'visionpeft[parquet]'")
+        return complain("Parquet needs pyarrow, which is not installed; pip install 'visionpeft[parquet]'")
     try:
         found, skipped = load(given.runs)
         tables, refusals = sound_tables(found)
@@ -178,17 +180,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = [one for one in found if Setting.of(one.run) in settings]
         sys.stderr.write("".join(f"not counted: {line}\n" for line in [*skipped, *map(str, refusals)]))
         if not found:
-            return _complain(f"no records in {given.runs}; a run leaves one there, for instance: make demo")
+            return complain(f"no records in {given.runs}; a run leaves one there, for instance: make demo")
         write(found, path)
     except (LeaderboardError, OSError) as error:
-        return _complain(f"no {path.name}: {error}")
+        return complain(f"no {path.name}: {error}")
     sys.stdout.write(f"{path}: {len(found)} rows, {len(kinds())} columns\n")
     return 2 if refusals else 0
-
-
-def _complain(message: str) -> int:
-    sys.stderr.write(f"{message}\n")
-    return 2
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from visionpeft.benchmark.record import replace
 from visionpeft.benchmark.trial import BadStudy
 
 from . import budget, inflation, literature, markdown, page, shots, terminal, tidy, wandb_log
 from .build import sound_tables
 from .reading import LeaderboardError, load, missing
 from .table import Table
-from .whole import replace
 
 __all__ = ["LeaderboardError", "main", "write"]
 
@@ -71,16 +71,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--wandb", default="disabled", help=f"also log it there: {', '.join(wandb_log.MODES)}")
     given = parser.parse_args(argv)
     if given.wandb not in wandb_log.MODES:
-        return _complain(f"--wandb is one of {', '.join(wandb_log.MODES)}; given {given.wandb}")
+        return terminal.complain(f"--wandb is one of {', '.join(wandb_log.MODES)}; given {given.wandb}")
     if why := missing(given.runs):
-        return _complain(why)
+        return terminal.complain(why)
     try:
         made, skipped, files = write(given.runs, given.published)
     except (LeaderboardError, OSError) as error:
-        return _complain(f"no leaderboard: {error}")
+        return terminal.complain(f"no leaderboard: {error}")
     _show(made, skipped, files, given.published)
     if not made:
-        return _complain(f"no records to tabulate in {given.runs}; a run leaves one there, for instance: make demo")
+        return terminal.complain(
+            f"no records to tabulate in {given.runs}; a run leaves one there, for instance: make demo"
+        )
     if given.wandb != "disabled" and not _sent(made, files, given):
         return 2
     return 2 if any(line.startswith(f"{LEFT_OUT}: ") for line in skipped) else 0
@@ -91,7 +93,7 @@ def _sent(made: Sequence[Table], files: Sequence[Path], given: argparse.Namespac
     try:
         where = wandb_log.send(made, files, given.runs, given.wandb)
     except (LeaderboardError, OSError) as error:
-        _complain(f"the leaderboard is written, and not logged: {error}")
+        terminal.complain(f"the leaderboard is written, and not logged: {error}")
         return False
     sys.stdout.write(f"\n{'to send it' if given.wandb == 'offline' else 'logged'}: {where}\n")
     return True
@@ -105,11 +107,6 @@ def _show(made: Sequence[Table], skipped: Sequence[str], files: Sequence[Path], 
         for name, lines in (("not counted:", skipped), ("written:", files)):
             if lines:
                 sys.stdout.write("\n  ".join([f"\n{name}", *map(str, lines)]) + "\n")
-
-
-def _complain(message: str) -> int:
-    sys.stderr.write(f"{message}\n")
-    return 2
 
 
 if __name__ == "__main__":

@@ -24,21 +24,8 @@ from .table import Table
 FOLDER = Path(__file__).with_name("site")
 STYLES = ("theme", "table", "charts", "dialog")
 SCRIPTS = (
-    *(
-        "tools",
-        "numbers",
-        "shown",
-        "table",
-        "cells",
-        "charts",
-        "cost",
-        "against",
-        "means",
-        "protocol",
-        "statistics",
-        "dialogs",
-    ),
-    *("views", "start"),
+    *("tools", "numbers", "shown", "table", "cells", "charts", "cost", "against", "means", "protocol"),
+    *("statistics", "dialogs", "views", "start"),
 )
 EXPORTS = "window.vegaEmbed = vegaEmbed;"
 UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}

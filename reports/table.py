@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from visionpeft.benchmark.record import canonical, copy_of
+from visionpeft.benchmark.record import setting
 
 from .found import Found
 from .stats import half_width
@@ -50,25 +50,7 @@ class Setting:
     @classmethod
     def of(cls, run: Mapping[str, Any]) -> Setting:
         """Return the setting of a resolved run."""
-        backbone, recipe = run["backbone"], run["recipe"]
-        return cls(
-            suite=run["task"]["suite"],
-            model=backbone["model"],
-            model_args=canonical(backbone.get("model_args", {})),
-            weights=backbone["weights_sha256"] or "none",
-            img_size=backbone["img_size"],
-            mean=tuple(backbone["mean"]),
-            std=tuple(backbone["std"]),
-            interpolation=backbone["interpolation"],
-            resize=backbone.get("resize") or 0,
-            jpeg=backbone.get("jpeg") or 0,
-            recipe=recipe["name"],
-            select=recipe["select"],
-            train_on=recipe["train_on"],
-            sample=0 if run["data"].get("by_seed") else run["data"].get("sample", 0),
-            copy=copy_of(run["data"]),
-            preset=run.get("preset", {}).get("name", ""),
-        )
+        return cls(**setting(run))
 
     @property
     def altered(self) -> str:

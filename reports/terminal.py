@@ -39,6 +39,12 @@ def until_the_reader_leaves() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def complain(message: str) -> int:
+    """Say on standard error why a command did nothing, or not all; return its exit code, 2."""
+    sys.stderr.write(f"{message}\n")
+    return 2
+
+
 def show(tables: Sequence[Table], stream: TextIO, published: bool = False) -> None:
     """Write every table: its title, its first sheet, or all of them where they are curves, and the marks below it.
 

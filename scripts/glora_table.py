@@ -43,7 +43,7 @@ def table(rows: Rows, keys: list[Key]) -> list[str]:
     for row, scores in shown.items():
         sizes = [trainable(record) for record in rows[SEARCH if row == INHERITED else row].values()]
         by_task = [interval([scores[key] for key in keys if key[0] == task and key in scores]) for task in tasks]
-        mean, difference = interval(by_seed(scores, keys)), interval(by_seed(scores, keys, shown[SEARCH]))
+        mean, difference = interval(by_seed(scores, keys)), interval(paired(scores, keys, shown[SEARCH]))
         cells = [f"{np.mean(sizes):,.0f}" if sizes else "", *by_task, mean, "" if row == SEARCH else difference]
         lines.append(f"| {row} | {' | '.join(cells)} |")
     return lines
@@ -57,6 +57,18 @@ def by_seed(scores: dict[Key, float], keys: list[Key], base: dict[Key, float] | 
         if all(key in scores and (base is None or key in base) for key in own):
             means.append(float(np.mean([scores[key] - (base[key] if base else 0) for key in own])))
     return means
+
+
+def paired(scores: dict[Key, float], keys: list[Key], base: dict[Key, float]) -> list[float]:
+    """Return the differences from `base`: of means over tasks by seed, or with a single seed by task."""
+    if len({seed for _, seed in keys}) > 1:
+        return by_seed(scores, keys, base)
+    return [scores[key] - base[key] for key in keys if key in scores and key in base]
+
+
+def chance(n: int) -> float:
+    """Return what Kendall's tau of n unrelated pairs stays within in 95 of 100 draws, by its normal limit."""
+    return 1.96 * math.sqrt(2 * (2 * n + 5) / (9 * n * (n - 1))) if n > 1 else math.nan
 
 
 def interval(values: list[float]) -> str:
@@ -73,7 +85,8 @@ def report(args: argparse.Namespace, search: GLoRA, rows: Rows, taus: dict[str, 
     evaluations = search.population * (search.generations + 1)
     schedule = (
         f"Backbone {args.backbone}, rank {args.rank}, seeds {', '.join(map(str, args.seeds))}; test accuracy in "
-        "percent, 95 % t intervals over seeds; the last column is paired by seed. Every row is trained on train and "
+        "percent, 95 % t intervals over seeds; the last column is paired by seed, with a single seed by task, and then "
+        "its interval is over tasks. Every row is trained on train and "
         f"val for {args.epochs} epochs, unless it says otherwise. A search trains a supernet on train for "
         f"{args.supernet_epochs} epochs and scores {evaluations} subnets on val."
     )
@@ -91,7 +104,8 @@ def report(args: argparse.Namespace, search: GLoRA, rows: Rows, taus: dict[str, 
 
 def correlation(args: argparse.Namespace, taus: dict[str, tuple[float, int]]) -> list[str]:
     """Return the section on whether the supernet ranks subnets."""
-    lines = ["| task | tau | subnets |", "|---|--:|--:|"] + [f"| {k} | {t:.2f} | {n} |" for k, (t, n) in taus.items()]
+    lines = ["| task | tau | by chance | subnets |", "|---|--:|--:|--:|"]
+    lines += [f"| {task} | {tau:.2f} | ± {chance(n):.2f} | {n} |" for task, (tau, n) in taus.items()]
     return [
         "## Does the supernet rank subnets?",
         "Kendall's tau-b between the accuracy of random subnets on val with inherited weights and their test accuracy "

@@ -5,10 +5,10 @@ oracle diagnostic on, so that the choice of an epoch on the test images is a fac
 
     OMP_NUM_THREADS=1 python scripts/protocol_tax.py [--methods lora vpt_deep full] [--tasks mini_digits]
         [--seeds 0 1 2] [--epochs 5] [--img-size 32] [--runs runs/protocol]
-    python scripts/protocol_tax.py ... --report docs/results/protocol_tax.md
+    python scripts/protocol_tax.py ... --report
 
-An interrupted command goes on where it stopped; --report writes the tables of the records that are there between two
-marks of a page.
+An interrupted command goes on where it stopped; --report prints the table of the records that are there. Intervals are
+Student's over seeds; with a single seed they are over tasks, and the tasks follow in brackets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ablate_preprocessing import MARKS, interval, made
+from ablate_preprocessing import interval, made
 from omegaconf import OmegaConf
 
 from visionpeft.benchmark.compose import read_method, read_task
@@ -98,20 +98,27 @@ def accuracies(
     return honest, best, records
 
 
-def by_seed(scores: Scores, method: str, factor: str, args: argparse.Namespace) -> dict[int, float]:
-    """Return the mean over tasks for each seed that has all of them."""
-    found = {}
-    for seed in args.seeds:
-        own = [scores[key] for task in args.tasks if (key := (method, factor, task, seed)) in scores]
-        if len(own) == len(args.tasks):
-            found[seed] = float(np.mean(own))
-    return found
+def change(new: Scores, old: Scores, pair: tuple[str, str], args: argparse.Namespace) -> str:
+    """Return the mean difference of a method under a factor from it under none, paired by task and seed."""
+    method, factor = pair
+    each = [
+        [new[method, factor, task, seed] - old[method, CANONICAL, task, seed] for task in args.tasks]
+        for seed in args.seeds
+        if all((method, factor, t, seed) in new and (method, CANONICAL, t, seed) in old for t in args.tasks)
+    ]
+    if not each:
+        return ""
+    values = np.array(each)
+    if len(each) > 1:
+        return f"{values.mean():+.1f}{interval(values.mean(1))} <sub>n={len(each)}</sub>"
+    alone = f" ({', '.join(f'{value:+.1f}' for value in values[0])})" if len(args.tasks) > 1 else ""
+    return f"{values.mean():+.1f}{interval(values[0])}{alone}"
 
 
-def change(new: dict[int, float], old: dict[int, float]) -> str:
-    """Return the mean paired difference with its interval over seeds."""
-    values = np.array([new[seed] - old[seed] for seed in sorted(new.keys() & old.keys())])
-    return f"{values.mean():+.1f}{interval(values)} <sub>n={len(values)}</sub>" if len(values) else ""
+def level(honest: Scores, method: str, args: argparse.Namespace) -> np.ndarray:
+    """Return a method's mean over tasks for each seed that has all of them."""
+    keyed = [[honest.get((method, CANONICAL, task, seed)) for task in args.tasks] for seed in args.seeds]
+    return np.array([np.mean(one) for one in keyed if None not in one])
 
 
 def report(args: argparse.Namespace, planned: list[Planned]) -> str:
@@ -119,15 +126,12 @@ def report(args: argparse.Namespace, planned: list[Planned]) -> str:
     honest, best, records = accuracies(args, planned)
     if not records:
         raise SystemExit(f"no records in {args.runs}; run the command without --report first")
-    base = {method: by_seed(honest, method, CANONICAL, args) for method in args.methods}
-    rows = [[CANONICAL]]
-    for method in args.methods:
-        values = np.array(list(base[method].values()))
-        rows[0].append(f"{values.mean():.1f}{interval(values)} <sub>n={len(values)}</sub>" if len(values) else "")
+    levels = {method: level(honest, method, args) for method in args.methods}
+    rows = [[CANONICAL, *(f"{v.mean():.1f}{interval(v)}" if len(v) else "" for v in levels.values())]]
     for factor in list(FACTORS)[1:]:
-        rows.append([factor, *(change(by_seed(honest, m, factor, args), base[m]) for m in args.methods)])
-    rows.append([CHOSEN, *(change(by_seed(best, m, CANONICAL, args), base[m]) for m in args.methods)])
-    means = [np.mean(list(values.values())) for values in base.values() if values]
+        rows.append([factor, *(change(honest, honest, (method, factor), args) for method in args.methods)])
+    rows.append([CHOSEN, *(change(best, honest, (method, CANONICAL), args) for method in args.methods)])
+    means = [v.mean() for v in levels.values() if len(v)]
     lines = [f"{made(records)} Tasks: {', '.join(args.tasks)}; {args.epochs} epochs, {args.img_size} px.\n"]
     lines += [f"| | {' | '.join(args.methods)} |", f"|---|{'---:|' * len(args.methods)}"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
@@ -147,14 +151,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs/protocol"))
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "visionpeft")
-    parser.add_argument("--report", type=Path, help="page to put the table into; nothing is run")
+    parser.add_argument("--report", action="store_true", help="print the table; nothing is run")
     args = parser.parse_args()
     options = Options(data=args.data, source=None, runs=args.runs, cache=args.cache)
     planned = plan([run(*key, args) for key in keys(args)], options)
     if args.report:
-        text = args.report.read_text()
-        before, after = text.partition(MARKS[0])[0], text.partition(MARKS[1])[2]
-        args.report.write_text(f"{before}{MARKS[0]}\n\n{report(args, planned)}\n\n{MARKS[1]}{after}")
+        print(report(args, planned))
     else:
         raise SystemExit(1 if drain(planned, options) else 0)
 

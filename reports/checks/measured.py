@@ -7,13 +7,12 @@ from typing import Any
 
 from visionpeft.benchmark.record import Record
 
+from ..flat import LARGEST
 from ..reading import is_number
 from .finding import Finding, error
 
 COUNTS = ("head", "trainable", "total")
 """Each is a part of the next."""
-MOST = 2**63 - 1
-"""The largest count that a table's whole numbers hold."""
 NO_NUMBER = ("phases", "peak_memory_kind")
 """What of the cost is no number."""
 
@@ -44,7 +43,7 @@ def _params(file: str, params: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST["count"]
 
 
 def _short(value: Any) -> str:

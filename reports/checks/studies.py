@@ -13,24 +13,18 @@ from ..sound import sound
 from .alone import alone
 from .finding import Finding, error, warning
 
-FOLDER = "tuning"
 NEARLY = 1e-9
-
-
-def folders(root: Path) -> list[Path]:
-    """Return the studies of a store, by name."""
-    return studies(root)
 
 
 def studied(root: Path, records: Iterable[tuple[str, Record]]) -> Iterator[Finding]:
     """Yield what is wrong with the studies of a store, and final runs whose study is not in it."""
-    for study in (found := folders(root)):
+    for study in (found := studies(root)):
         try:
             yield from _study(root, study)
         except BadStudy as problem:
             yield error(str(problem).replace(f"{root}/", ""))
         except (KeyError, TypeError, AttributeError, ValueError) as problem:
-            yield error(f"holds values of other types ({problem}); edited by hand?", f"{FOLDER}/{study.name}")
+            yield error(f"holds values of other types ({problem}); edited by hand?", study.relative_to(root).as_posix())
     names = {study.name: study for study in found}
     for file, record in records:
         chosen = record.run.get("tuned", {}).get("study")
@@ -41,7 +35,7 @@ def studied(root: Path, records: Iterable[tuple[str, Record]]) -> Iterator[Findi
 
 
 def _study(root: Path, study: Path) -> Iterator[Finding]:
-    name, told, trials = f"{FOLDER}/{study.name}", load(study / STUDY), read_trials(study)
+    name, told, trials = study.relative_to(root).as_posix(), load(study / STUDY), read_trials(study)
     records: dict[str, Record] = {}
     for path in record_files(study):
         file = path.relative_to(root).as_posix()

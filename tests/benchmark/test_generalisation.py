@@ -44,12 +44,17 @@ def paint(data: Path, domain: str, images: int = 5) -> None:
             Image.fromarray(pixels).save(data / "toys" / domain / title / f"{i}.png")
 
 
-@pytest.fixture
-def command(folders, monkeypatch):
+def lay_out(folders: Path) -> None:
+    """Paint all domains, and declare the task."""
     for domain in ("painted", "drawn", "cut"):
         paint(folders / "data", domain)
     (folders / "conf" / "task").mkdir(parents=True)
     (folders / "conf" / "task" / "own_toys.yaml").write_text(TASK)
+
+
+@pytest.fixture
+def command(folders, monkeypatch):
+    lay_out(folders)
 
     def run(*argv: str) -> int:
         monkeypatch.setattr(sys, "argv", ["visionpeft"])

@@ -17,7 +17,7 @@ from visionpeft.benchmark.spec import Preset, Recipe
 from visionpeft.benchmark.trial import Chosen
 from visionpeft.benchmark.tuned import Tuning, budget
 
-from .test_generalisation import SMALL, TASK, paint
+from .test_generalisation import SMALL, lay_out
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "records.md").read_text()
@@ -29,10 +29,7 @@ FREE = {"fields", "model_args", "reading", "notes", "targets"}
 @pytest.fixture
 def record(folders, monkeypatch):
     """A run with all that a record can have: several test sets, one of them absent, validation, every epoch scored."""
-    for domain in ("painted", "drawn", "cut"):
-        paint(folders / "data", domain)
-    (folders / "conf" / "task").mkdir(parents=True)
-    (folders / "conf" / "task" / "own_toys.yaml").write_text(TASK)
+    lay_out(folders)
     monkeypatch.setattr(sys, "argv", ["visionpeft"])
     argv = ["method=linear", "data=data", "recipe.train_on=train", "oracle=true", *SMALL]
     assert main(["--config-dir", str(folders / "conf"), *argv]) == 0

@@ -14,8 +14,11 @@ def resolved(task: str, seed: int, label: str, **more) -> dict:
     return {
         "task": {"name": task, "suite": "mini", **more}, "method": {"name": label, "fields": {}},
         "recipe": {"name": "demo", "select": "last", "train_on": "trainval"},
-        "backbone": {"name": "vit_pico"}, "seed": seed,
-        "data": {"source": "drawn"},
+        "backbone": {
+            "name": "vit_pico", "model": "vit_tiny_patch16_224", "model_args": {}, "weights_sha256": "f" * 64,
+            "img_size": 32, "mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic",
+        },
+        "seed": seed, "data": {"source": "drawn"},
     }  # fmt: skip
 
 

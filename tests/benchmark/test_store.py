@@ -13,8 +13,20 @@ import numpy as np
 import pytest
 
 from visionpeft.benchmark import store as store_module
-from visionpeft.benchmark.record import Record, read, record_files, run_id
+from visionpeft.benchmark.record import Record, read, record_files, replace, run_id
 from visionpeft.benchmark.store import Store, pack, sha256
+
+
+def test_what_was_written_is_flushed_before_it_is_named(tmp_path, monkeypatch):
+    place, seen, sync = tmp_path / "a.csv", [], os.fsync
+
+    def noted(handle):
+        seen.append((os.fstat(handle).st_size, place.exists()))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    replace(place, b"abc")
+    assert seen == [(3, False)] and place.read_bytes() == b"abc"
 
 
 def record(seed=0, status="ok"):

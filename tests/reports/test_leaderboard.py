@@ -74,9 +74,10 @@ def test_bad_files_do_not_stop_the_table(runs, capsys) -> None:
     assert "not counted:\n  mini/a--lora--s0--cut.json: not readable" in capsys.readouterr().out
 
 
-def test_a_reader_that_stops_early_is_no_error(runs) -> None:
+@pytest.mark.parametrize("command", ["leaderboard", "check"])
+def test_a_reader_that_stops_early_is_no_error(runs, command) -> None:
     runs.suite(ALL)
-    command = [sys.executable, "-m", "visionpeft.reports.leaderboard", str(runs.root)]
+    command = [sys.executable, "-m", f"visionpeft.reports.{command}", str(runs.root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b""

@@ -57,7 +57,8 @@ def test_table(scripts):
     assert lines[4] == "| other | 190 | 61.0 ± 12.7 | 60.0 | 60.0 | 9.0 |"
 
 
-def test_what_is_run(scripts, tmp_path):
+@pytest.fixture
+def controls(scripts, tmp_path):
     args = {"backbone": "vit_pico", "weights": None, "tasks": ["mini_digits"], "seeds": [0], "rank": 8, "epochs": 10}
     args |= {
         "img_size": 16,
@@ -70,7 +71,10 @@ def test_what_is_run(scripts, tmp_path):
         "made": True,
     }
     args |= {"device": "cpu", "data": None, "cache": tmp_path, "runs": tmp_path, "out": tmp_path / "page.md"}
-    controls = scripts[0].Controls(Namespace(**args))
+    return scripts[0].Controls(Namespace(**args))
+
+
+def test_what_is_run(scripts, controls):
     assert controls.backbone.img_size == 16
     assert (controls.search.parents, controls.search.mutants, controls.search.crossovers) == (2, 5, 5)
     space = controls.space()
@@ -92,9 +96,24 @@ def test_what_is_run(scripts, tmp_path):
     assert len(controls._from_winners({("mini_digits", 0): winner})) == 3
     assert controls.wanted(scripts[1].SEARCH) and not controls.wanted("all supports, no search")
     assert controls.rows() == {scripts[1].SEARCH: {}} and controls.correlations({scripts[1].SEARCH: {}}) == {}
-    drawn, key = record(0.5, 60_010), ("mini_digits", 0)
+
+
+def test_subnets_are_those_that_the_random_search_drew(scripts, controls):
+    search, drawn, key = record(0.5), record(0.5), ("mini_digits", 0)
     words = ["-".join([word] * 24) for word in ("NVNNN", "LNNNN", "VVNNN", "SSNNN")]
     drawn.notes["search"] = {"generation": [0] * 4, "config": words, "accuracy": [0.1, 0.2, 0.3, 0.4]}
-    controls.execute = lambda runs: [record(0.9 - 0.1 * i, 1) for i, _ in enumerate(runs)]
-    rows = {scripts[1].SEARCH: {key: winner}, scripts[0].RANDOM: {key: drawn}}
+    controls.execute = lambda runs: [record(0.9 - 0.1 * i) for i, _ in enumerate(runs)]
+    rows = {scripts[1].SEARCH: {key: search}, scripts[0].RANDOM: {key: drawn}}
     assert controls.correlations(rows) == {"mini_digits": (-1.0, 3)}
+
+
+def test_a_single_seed_is_paired_by_task(scripts):
+    """Half the width of 4 and 8 points: 12.706 times their standard deviation over the root of two."""
+    base, keys = {("a", 0): 0.5, ("b", 0): 0.3}, [("a", 0), ("b", 0)]
+    found = scripts[1].paired({("a", 0): 0.54, ("b", 0): 0.38}, keys, base)
+    assert found == pytest.approx([0.04, 0.08]) and scripts[1].interval(found) == "6.0 ± 25.4"
+
+
+def test_what_tau_is_by_chance(scripts):
+    assert scripts[1].chance(30) == pytest.approx(1.96 * math.sqrt(130 / 7830))
+    assert math.isnan(scripts[1].chance(1))
