@@ -83,7 +83,7 @@ class Prepared(Source):
     def delivery(self, root: Path) -> Delivery:  # noqa: D102
         data = self.dataset
         return Delivery(
-            folder=root.expanduser() / HOME / self._builder,
+            folder=root.expanduser() / HOME / self._builder.partition("/")[0],
             remotes=(),
             lacking=lambda: self.missing(root),
             terms=data.terms,
