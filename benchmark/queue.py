@@ -14,7 +14,7 @@ from .screen import Screen
 from .spec import Options
 from .standing import Standings
 from .store import Store
-from .tracking import Tracker
+from .tracking import Tracker, logs
 
 
 class RunFailed(RuntimeError):
@@ -58,7 +58,7 @@ def _attempt(one: Planned, options: Options, screen: Screen, standings: Standing
     """Execute one run; return None, or why it failed. What is nobody's fault but ours shows its traceback at once."""
     screen.start(one.stem)
     try:
-        with Tracker(one, options, screen.remark) as tracker:
+        with Tracker(logs(one, options), screen.remark) as tracker:
 
             def on_epoch(row: dict[str, Any]) -> None:
                 screen.epoch(row)

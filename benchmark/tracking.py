@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from .plan import Planned
@@ -43,25 +43,34 @@ def insist(options: Options) -> None:
         tensorboard_log.insist()
 
 
-class Tracker:
-    """One run's logs as a context manager: none where neither `wandb` nor `tensorboard` is switched on.
+def logs(planned: Planned, options: Options) -> Iterator[tuple[str, Callable[[], Log]]]:
+    """Yield what is switched on as (its name, how to open it for a run)."""
+    if options.wandb != "disabled":
+        from .wandb_log import WandbLog
 
-    The run is worth more than its logs: one that fails is remarked once and told no more.
+        yield "W&B", lambda: WandbLog(planned, options)
+    if options.tensorboard:
+        from .tensorboard_log import TensorboardLog
+
+        yield "TensorBoard", lambda: TensorboardLog(planned, options)
+
+
+class Tracker:
+    """One run's logs as a context manager.
+
+    The run is worth more than its logs: one that fails, be it when it is opened, is remarked once and told no more.
     """
 
-    def __init__(self, planned: Planned, options: Options, remark: Callable[[str], None]) -> None:
+    def __init__(self, logs: Iterable[tuple[str, Callable[[], Log]]], remark: Callable[[str], None]) -> None:
         self._remark = remark
-        self._logs: list[Log] = []
+        self._logs: dict[str, Log] = {}
         self._told: set[tuple[str, int]] = set()
         self._failed = False
-        if options.wandb != "disabled":
-            from .wandb_log import WandbLog
-
-            self._logs.append(WandbLog(planned, options))
-        if options.tensorboard:
-            from .tensorboard_log import TensorboardLog
-
-            self._logs.append(TensorboardLog(planned, options))
+        for name, opened in logs:
+            try:
+                self._logs[name] = opened()
+            except Exception as error:
+                self._lost(name, error)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Log a row of the training curve, once."""
@@ -79,14 +88,17 @@ class Tracker:
         self._tell(lambda log: log.finish(summary(record)))
 
     def _tell(self, say: Callable[[Log], None]) -> None:
-        for log in tuple(self._logs):
+        for name, log in tuple(self._logs.items()):
             try:
                 say(log)
             except Exception as error:
-                self._logs.remove(log)
+                del self._logs[name]
                 with contextlib.suppress(Exception):
                     log.close(True)
-                self._remark(f"{type(log).__name__} failed ({type(error).__name__}: {error}); the run is kept")
+                self._lost(name, error)
+
+    def _lost(self, name: str, error: Exception) -> None:
+        self._remark(f"{name} failed ({type(error).__name__}: {error}); the run is kept")
 
     def __enter__(self) -> Tracker:
         return self

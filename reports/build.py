@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from .aggregate import Clusters, half_width_of_average
 from .averages import averages, together
 from .found import Found
 from .found import column as column_name
-from .reading import LeaderboardError, check_cell, check_digests, is_number
-from .table import Cell, Column, Mean, Row, Setting, Table, place
+from .reading import LeaderboardError, check_cell, check_digests, superseded
+from .sound import is_number
+from .table import UNTITLED, Cell, Column, Mean, Row, Setting, Table, place
 
 
 def tables(found: Iterable[Found]) -> list[Table]:
@@ -29,17 +31,28 @@ def tables(found: Iterable[Found]) -> list[Table]:
 
 
 def sound_tables(found: Iterable[Found]) -> tuple[list[Table], list[LeaderboardError]]:
-    """Return the tables that can be made, in a fixed order, and why the others cannot."""
+    """Return the tables that can be made, in a fixed order, and why the others cannot; each run is counted once."""
     by_setting: dict[Setting, list[Found]] = defaultdict(list)
     for one in found:
         by_setting[Setting.of(one.record.run)].append(one)
     made, refusals = [], []
     for setting in sorted(by_setting):
         try:
-            made.append(_table(setting, by_setting[setting]))
+            made.append(_table(setting, list(superseded(by_setting[setting]))))
         except LeaderboardError as error:
             refusals.append(error)
-    return made, refusals
+    return [replace(table, apart=_apart(table, made)) for table in made], refusals
+
+
+def _apart(table: Table, among: Iterable[Table]) -> tuple[str, ...]:
+    """Return the fields of the setting in which a table differs from those that would be called the same."""
+    alike = [one for one in among if _called(one) == _called(table)]
+    return tuple(name for name in UNTITLED if len({getattr(one.setting, name) for one in alike}) > 1)
+
+
+def _called(table: Table) -> tuple[Any, ...]:
+    named = [one.name for one in fields(Setting) if one.name not in UNTITLED]
+    return *(getattr(table.setting, name) for name in named), table.facts["backbone"]
 
 
 def _table(setting: Setting, found: list[Found]) -> Table:

@@ -17,7 +17,7 @@ from visionpeft.benchmark.trial import studies
 
 from .build import sound_tables
 from .checks import pins, together
-from .checks.alone import alone, is_accuracy
+from .checks.alone import alone
 from .checks.beside import Beside, beside
 from .checks.finding import Finding, error, gathered
 from .checks.plausible import plausible
@@ -25,7 +25,7 @@ from .checks.studies import studied
 from .found import Found, tests
 from .reading import missing
 from .rules import epochs
-from .sound import sound
+from .sound import is_accuracy, sound
 from .terminal import complain, until_the_reader_leaves
 
 
@@ -88,9 +88,7 @@ def _among(records: Sequence[tuple[str, Record, Beside]]) -> Iterator[Finding]:
     yield from together.stored_labels((file, record, seen.labels) for file, record, seen in records)
     entries = _entries(records)
     yield from together.data(entries)
-    counted, problems = together.counted(entries)
-    yield from problems
-    tables, refusals = sound_tables(counted)
+    tables, refusals = sound_tables(entries)
     yield from (error(f"no table can be made: {refusal}") for refusal in refusals)
     yield from together.rows(tables)
     yield from plausible(tables)

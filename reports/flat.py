@@ -18,7 +18,7 @@ from visionpeft.benchmark.record import replace
 
 from .build import sound_tables
 from .found import Found
-from .reading import LeaderboardError, load, missing
+from .reading import LeaderboardError, load, missing, superseded
 from .table import Setting
 from .terminal import complain
 
@@ -177,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if refusals and not tables:
             raise refusals[0]
         settings = {one.setting for one in tables}
-        found = [one for one in found if Setting.of(one.run) in settings]
+        found = list(superseded(one for one in found if Setting.of(one.run) in settings))
         sys.stderr.write("".join(f"not counted: {line}\n" for line in [*skipped, *map(str, refusals)]))
         if not found:
             return complain(f"no records in {given.runs}; a run leaves one there, for instance: make demo")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from visionpeft.benchmark.record import BESIDE, BadRecord, record_files, run_id
+from visionpeft.benchmark.record import BESIDE, BadRecord, Record, record_files, run_id
 
 from .found import Found, tests
 from .rules import epochs
-from .sound import sound
+from .sound import is_accuracy, sound
 
 NOT_SETTINGS = {"seed", "oracle", *(".".join(place) for place in BESIDE)}
 """What may differ between the runs of one cell: the seed, the diagnostic, names, and how large the suite was then."""
@@ -20,7 +19,6 @@ LEARNT = ("train", "val")
 BY_SEED = {"data.sample", *(f"data.splits.{name}" for name in LEARNT)}
 """What may differ as well where the run's seed chooses the training images."""
 
-LARGEST = sys.float_info.max
 POINTS = 60_000
 """How many points the curves of all records together may keep; each keeps from 10 to 100."""
 
@@ -40,10 +38,8 @@ def load(root: Path) -> tuple[list[Found], list[str]]:
     """Read a store.
 
     Returns:
-        The accuracies of usable records in the order of their file names, and one line for each file left out.
-
-    Raises:
-        LeaderboardError: two records of one run, or an accuracy that is none.
+        The accuracies of usable records in the order of their file names, and one line for each file or accuracy left
+        out; of one run there may be several, see `superseded`.
     """
     found, skipped, files = [], [], list(record_files(root))
     points = max(10, min(100, POINTS // max(1, len(files))))
@@ -55,14 +51,24 @@ def load(root: Path) -> tuple[list[Found], list[str]]:
             skipped.append(f"{name}: {error}")
             continue
         due = tests(record)
-        if record.status == "ok" and not set(due) <= set(record.scores):
-            skipped.append(f"{name}: has no {min(set(due) - set(record.scores))} score")
+        if wrong := _without_accuracy(record, due):
+            skipped.append(f"{name}: {wrong}")
         else:
             seen = {test: epochs(record.curve, test) for test in due} if record.run.get("oracle") else {}
             record = dataclasses.replace(record, curve=thinned(record.curve, points), notes={})  # these are long
             found += [Found(name, record, test, seen.get(test, ())) for test in due]
-    _check_accuracies(found)
-    return list(superseded(found)), skipped
+    return found, skipped
+
+
+def _without_accuracy(record: Record, due: Iterable[str]) -> str:
+    """Return what is wrong with the accuracies that a record should have; empty if nothing is."""
+    for test in due if record.status == "ok" else ():
+        value = record.scores.get(test)
+        if test not in record.scores:
+            return f"has no {test} score"
+        if not is_accuracy(value):
+            return f"accuracy {value!r:.60} of {test}, expected a number from 0 to 1; repeat that run"
+    return ""
 
 
 def thinned(curve: list[Any], points: int) -> list[dict[str, Any]]:
@@ -73,20 +79,14 @@ def thinned(curve: list[Any], points: int) -> list[dict[str, Any]]:
     return [rows[round(i * (len(rows) - 1) / (points - 1))] for i in range(points)]
 
 
-def _check_accuracies(found: Iterable[Found]) -> None:
-    for one in found:
-        value = one.record.scores.get(one.test)
-        if one.record.status == "ok" and not (value is not None and is_number(value) and 0 <= value <= 1):
-            raise LeaderboardError(
-                f"{one.file}: accuracy {value}, expected a number from 0 to 1; repeat that run or take the file away"
-            )
-
-
 def superseded(found: Iterable[Found]) -> Iterator[Found]:
     """Yield one record per run and test set: a success replaces the failures before it; two successes are refused.
 
     Of runs that differ in nothing but which other test sets were there, the one with the most of them counts; of a run
     with and without the oracle, the one with it, if the two agree.
+
+    Raises:
+        LeaderboardError: two successes of one run, or one that ended otherwise with the oracle than without.
     """
     by_run: dict[tuple[str, str], Found] = {}
     for one in sorted(found, key=_precedence):
@@ -196,9 +196,3 @@ def _difference(a: Any, b: Any, free: set[str], where: str = "") -> str:
                 return inner
         return ""
     return f"{where} is {a!r} in the first and {b!r} in the second"
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a finite number."""
-    whole = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return whole and -LARGEST <= value <= LARGEST  # type: ignore[operator]

@@ -13,12 +13,13 @@ CHOSEN = {"ours": "ours", "validation": "copied, val", "test": "copied, TEST", "
 PRINTED = "printed average"
 
 
-def sheet(board: Board, methods: Mapping[str, str]) -> Sheet | None:
+def sheet(board: Board, methods: Mapping[str, str], ours_are: str) -> Sheet | None:
     """Return our rows, each method's followed by the published ones; None where one of the two is missing.
 
     Args:
         board: a suite's rows, ours and copied.
         methods: the method that each of our rows ran.
+        ours_are: the title of the table that our rows are from.
     """
     ours = [line for line in board.lines if line.who == "ours"]
     copied = [line for line in board.lines if line.who == "copied"]
@@ -32,9 +33,8 @@ def sheet(board: Board, methods: Mapping[str, str]) -> Sheet | None:
     title = (
         f"{board.title}: published rows are copied as printed and enter no average; leaderboard_published.md has all"
     )
-    for who, rows in (("our rows", ours), ("copied rows", [line for line in lines if line.who == "copied"])):
-        grounds = (line.backbone + (f", {line.source}" if rows is ours else "") for line in rows)
-        title += f"\n{who}: on {' / '.join(dict.fromkeys(grounds))}"
+    grounds = dict.fromkeys(line.backbone for line in lines if line.who == "copied")
+    title += f"\nour rows: {ours_are}\ncopied rows: on {' / '.join(grounds)}"
     columns = [name for name in board.summary if name != PRINTED and any(name in line.values for line in lines)]
     strips = [
         Strip("method", tuple(Item(line.method if line in ours else f"  {line.method}") for line in lines)),

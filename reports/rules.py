@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from .sound import is_accuracy
+
 TENTH = 10
 
 
@@ -79,10 +81,6 @@ RULES = (LAST, BEST_VAL, ORACLE, ORACLE_EVERY_10)
 
 def epochs(curve: Sequence[Mapping[str, Any]], test: str) -> Epochs:
     """Return the epochs of a record's curve that were scored on a test set, in order; empty if none were."""
-    rows = [row for row in curve if isinstance(row, dict) and _is_accuracy(row.get(test))]
+    rows = [row for row in curve if isinstance(row, dict) and is_accuracy(row.get(test))]
     found = [Epoch(row["epoch"], row[test], row.get("val"), row.get("val_loss")) for row in rows]
     return tuple(sorted(found, key=lambda one: one.epoch))
-
-
-def _is_accuracy(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .found import Found
-from .reading import is_number
+from .sound import is_number
 
 RUN = (
     *("file", "seed", "status", "accuracy", "seconds", "memory", "train_rate", "rate", "merge_error", "finished"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import latex, markdown, tidy
 from .build import sound_tables
-from .reading import LeaderboardError, load, missing
+from .reading import load, missing
 from .table import Table
 
 FORMATS: Mapping[str, Callable[[Sequence[Table], Sequence[str]], str]] = {
@@ -35,10 +35,7 @@ def text(root: Path, form: str, suite: str = "") -> tuple[str, list[str]]:
         raise ShowError(f"no format {form}; choose one of {', '.join(FORMATS)}")
     if why := missing(root):
         raise ShowError(why)
-    try:
-        found, skipped = load(root)
-    except LeaderboardError as error:
-        raise ShowError(f"no table: {error}") from None
+    found, skipped = load(root)
     suites = sorted({one.record.run["task"]["suite"] for one in found})
     if suite and suites and suite not in suites:
         raise ShowError(f"no records of suite {suite} in {root}; it has those of {', '.join(suites)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import NoneType
 
@@ -50,6 +51,8 @@ EPOCH: dict[str, Kind] = {"epoch": int, "val": (int, float, NoneType), "val_loss
 RULES = ("last", "best_val")
 """The selection rules that tables have words for."""
 
+LARGEST = sys.float_info.max
+
 
 def sound(path: Path) -> Record:
     """Return the record of a file.
@@ -73,6 +76,7 @@ def _complete(record: Record) -> None:
     Raises:
         KeyError: something is not there.
         TypeError: something is of another type.
+        ValueError: its name is of another method.
     """
     run = record.run
     for section, names in NEEDED.items():
@@ -89,6 +93,9 @@ def _complete(record: Record) -> None:
     for name, kind in OBSERVED.items():
         _of_kind(getattr(record, name), kind, name)
     _check_inside(record)
+    method = run["method"]["name"]
+    if record.label != method and not record.label.startswith(f"{method} ("):
+        raise ValueError(f"is called {record.label!r:.60}, but its method is {method}; edited by hand?")
     if run["recipe"]["select"] not in RULES:
         raise TypeError(f"run.recipe.select is {run['recipe']['select']!r:.60}, expected one of {', '.join(RULES)}")
 
@@ -108,3 +115,14 @@ def _check_inside(record: Record) -> None:
 def _of_kind(value: object, kind: Kind, where: str) -> None:
     if not isinstance(value, kind):
         raise TypeError(f"{where} is {value!r:.60}, which tables cannot read")
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number."""
+    whole = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return whole and -LARGEST <= value <= LARGEST  # type: ignore[operator]
+
+
+def is_accuracy(value: object) -> bool:
+    """Whether a value is a number from 0 to 1."""
+    return is_number(value) and 0 <= value <= 1  # type: ignore[operator]

@@ -26,6 +26,10 @@ VTAB = (
 """The order in which the literature prints the 19 tasks; tasks of other suites come in alphabetical order."""
 
 
+UNTITLED = ("model", "model_args", "weights", "img_size", "mean", "std", "interpolation", "resize", "jpeg")
+"""What of a setting a table is not named by, unless another table would be called the same."""
+
+
 @dataclass(frozen=True, order=True)
 class Setting:
     """What all runs of a table share."""
@@ -170,7 +174,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under one setting."""
+    """Rows under one setting; `apart` are the fields of it that set this table apart from others of its name."""
 
     setting: Setting
     columns: tuple[Column, ...]
@@ -178,6 +182,7 @@ class Table:
     group_tasks: Mapping[str, int]
     suite_tasks: int
     facts: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -59,10 +59,11 @@ def show(tables: Sequence[Table], stream: TextIO, published: bool = False) -> No
             _draw(sheet, stream, SPARE)
         for mark in marks(table):
             stream.write(f"- {mark}\n")
-    for board in (board for table in tables if published for board in boards([table])):
-        if beside := reference.sheet(board, _methods(tables)):
-            stream.write(f"\n{beside.title}\n\n")
-            _draw(beside, stream, LESS)
+    for table in tables if published else ():
+        for board in boards([table]):
+            if beside := reference.sheet(board, _methods(tables), title(table)):
+                stream.write(f"\n{beside.title}\n\n")
+                _draw(beside, stream, LESS)
 
 
 def _methods(tables: Sequence[Table]) -> dict[str, str]:

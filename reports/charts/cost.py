@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reading import is_number
+from ..sound import is_number
 from ..table import Cell, Mean, Row, Table
 from .spec import Rows, Spec, chart, interval, number, present, tooltip, valued
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from statistics import fmean
 
 from ..found import Found
-from ..reading import is_number
+from ..sound import is_number
 from ..table import Table
 from .means import lines, panels
 from .spec import Rows, Spec, chart, interval, name, number, tooltip

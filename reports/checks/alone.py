@@ -9,8 +9,8 @@ from typing import Any
 from visionpeft.benchmark.record import Record
 
 from ..found import tests
-from ..reading import is_number
 from ..rules import BEST_VAL, LAST, epochs
+from ..sound import is_accuracy, is_number
 from .finding import Finding, error, warning
 from .measured import measured
 
@@ -33,9 +33,6 @@ def alone(file: str, record: Record, study: str = "") -> Iterator[Finding]:
     """
     if study + record.place != file:
         yield error(f"should be {study}{record.place}, going by its contents; renamed or moved by hand?", file)
-    method = record.run["method"]["name"]
-    if record.label != method and not record.label.startswith(f"{method} ("):
-        yield error(f"is called {record.label!r:.60}, but its method is {method}; edited by hand?", file)
     for where in _not_finite(vars(record)):
         yield error(f"{where} is no finite number, which no run writes", file)
     yield from _scores(file, record, [] if study else tests(record))
@@ -74,11 +71,6 @@ def _scores(file: str, record: Record, due: list[str]) -> Iterator[Finding]:
     for name, split in splits.items():
         if split["expected"] not in (None, split["size"]):
             yield warning(f"{name} has {split['size']} of {split['expected']} images", file)
-
-
-def is_accuracy(value: Any) -> bool:
-    """Whether a value is a number from 0 to 1."""
-    return is_number(value) and 0 <= value <= 1
 
 
 def _chosen(file: str, record: Record) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Any
 from visionpeft.benchmark.record import Record
 
 from ..flat import LARGEST
-from ..reading import is_number
+from ..sound import is_number
 from .finding import Finding, error
 
 COUNTS = ("head", "trainable", "total")

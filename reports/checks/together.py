@@ -9,7 +9,7 @@ from typing import Any
 from visionpeft.benchmark.record import Record
 
 from ..found import Found
-from ..reading import LeaderboardError, check_digests, superseded
+from ..reading import LeaderboardError, check_digests
 from ..table import Row, Setting, Table
 from .finding import Finding, error, warning
 
@@ -84,14 +84,6 @@ def suites(records: Named) -> Iterator[Finding]:
                 yield error(f"{name} has {due} tasks, but {size} in this record; edited by hand?", file)
 
 
-def counted(found: Sequence[Found]) -> tuple[list[Found], list[Finding]]:
-    """Return what tables count, and why nothing can be counted if so."""
-    try:
-        return list(superseded(found)), []
-    except LeaderboardError as problem:
-        return [], [error(f"no table can be made: {problem}")]
-
-
 def rows(tables: Iterable[Table]) -> Iterator[Finding]:
     """Yield what rows mix, which tasks they lack, how few seeds they have and seeds that made no difference."""
     for table in tables:
@@ -121,9 +113,6 @@ def _budgets(table: Table) -> Iterator[Finding]:
 
 def _mixed(name: str, row: Row) -> Iterator[Finding]:
     done = [one.record for cell in row.cells.values() for one in cell.done]
-    methods = sorted({record.run["method"]["name"] for record in done})
-    if len(methods) > 1:
-        yield error(f"one row mixes methods {' and '.join(methods)}; a label edited by hand?", name)
     for what, values in {
         "harness version": [_of(record.run.get("versions"), "harness") for record in done],
         "pixels version": [_of(record.run.get("versions"), "pixels") for record in done],

@@ -10,7 +10,6 @@ import pytest
 from visionpeft.benchmark import tracking
 from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.record import read, record_files
-from visionpeft.benchmark.spec import Options
 
 TINY = ["backbone=vit_pico", "backbone.weights=none", "backbone.model_args.depth=1", "backbone.model_args.embed_dim=8"]
 SMALL = ["method=linear", "task=mini_digits", *TINY, "recipe=demo", "epochs=2", "warmup=0"]
@@ -114,8 +113,10 @@ def test_a_sweep_on_joblib_s_processes_is_logged_by_each(folders, offline_runs):
 
 def test_without_joblib_s_launcher_the_command_says_what_to_do(folders, monkeypatch, capsys):
     from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
 
     monkeypatch.setattr(sys, "argv", ["visionpeft"])
+    Plugins.instance()  # puts what is installed into the store
     launchers = ConfigStore.instance().repo["hydra"]["launcher"]
     monkeypatch.setattr("hydra.core.plugins.Plugins.discover", lambda *_: [])  # as if it were not installed
     monkeypatch.delitem(launchers, "joblib.yaml", raising=False)
@@ -161,8 +162,7 @@ def test_epochs_of_an_earlier_attempt_are_told_at_the_end_once(tmp_path):
         def close(self, failed):
             told.append(failed)
 
-    tracker = tracking.Tracker(None, Options(None, None, tmp_path, tmp_path), told.append)
-    tracker._logs.append(Listening())
+    tracker = tracking.Tracker([("W&B", Listening)], told.append)
     curve = [
         {"phase": "1 train", "epoch": 1, "loss": 2.0, "lr": 0.1},
         {"phase": "2 trainval", "epoch": 1, "loss": 1.0, "lr": 0.1, "test": 0.5},
@@ -204,8 +204,11 @@ def test_a_log_that_fails_is_remarked_once_and_dropped_and_the_others_go_on(tmp_
         def close(self, failed):
             told.append("closed")
 
-    tracker = tracking.Tracker(None, Options(None, None, tmp_path, tmp_path), remarks.append)
-    tracker._logs += [Failing(), Listening()]
+    def shut():
+        raise PermissionError("not yours")
+
+    logs = [("W&B", Failing), ("a service", shut), ("TensorBoard", Listening)]
+    tracker = tracking.Tracker(logs, remarks.append)
 
     class Ended:
         status, error, scores, params, cost, curve = "ok", "", {}, {}, {}, []
@@ -216,6 +219,7 @@ def test_a_log_that_fails_is_remarked_once_and_dropped_and_the_others_go_on(tmp_
         tracker.finish(Ended)
     assert told == [1, 2, "closed"]
     assert remarks == [
-        "Failing failed (OSError: no space); the run is kept",
-        "Listening failed (RuntimeError: not reached); the run is kept",
+        "a service failed (PermissionError: not yours); the run is kept",
+        "W&B failed (OSError: no space); the run is kept",
+        "TensorBoard failed (RuntimeError: not reached); the run is kept",
     ]

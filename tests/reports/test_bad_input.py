@@ -55,6 +55,10 @@ def lines(runs) -> list[dict[str, str]]:
         (other_rate, "does not match its contents"),
         (lambda path: edit(path, schema=2), "schema 2, expected 1; was it written by another version?"),
         (lambda path: edit(path, scores=[]), "scores is [], which tables cannot read"),
+        (lambda path: edit(path, label="glora"), "is called 'glora', but its method is lora; edited by hand?"),
+        (lambda path: edit(path, scores={"test": math.nan}), "accuracy nan of test, expected a number from 0 to 1"),
+        (lambda path: edit(path, scores={"test": 93.0}), "accuracy 93.0 of test, expected a number from 0 to 1"),
+        (lambda path: edit(path, scores={"test": None}), "accuracy None of test, expected a number from 0 to 1"),
     ],
 )
 def test_a_file_that_cannot_be_believed_is_named_and_left_out(runs, said, spoil, message) -> None:
@@ -75,19 +79,21 @@ def refused(runs, said, *messages: str) -> None:
     assert not (runs.root / "leaderboard.csv").exists() and not (runs.root / "records.parquet").exists()
 
 
-@pytest.mark.parametrize("accuracy", [math.nan, 93.0, None])
-def test_an_accuracy_that_is_none_is_refused_by_name(runs, said, accuracy) -> None:
-    runs.suite(ALL)
-    (path,) = runs.root.glob(f"mini/{BAD}*.json")
-    edit(path, scores={"test": accuracy})
-    refused(runs, said, path.name, f"accuracy {accuracy}", "expected a number from 0 to 1")
-
-
 def test_two_records_of_one_run_are_refused_by_name(runs, said) -> None:
     path = runs.add(0.5)
     (runs.root / "copy").mkdir()
     (runs.root / "copy" / path.name).write_bytes(path.read_bytes())
     refused(runs, said, f"copy/{path.name}", f"mini/{path.name}", "records of the same run")
+
+
+def test_what_is_refused_in_one_table_leaves_the_others(runs, said) -> None:
+    runs.suite(ALL, label="ssf")
+    path = runs.add(0.5, recipe__select="best_val", recipe__train_on="train")
+    (runs.root / "copy").mkdir()
+    (runs.root / "copy" / path.name).write_bytes(path.read_bytes())
+    for name, (code, text) in said().items():
+        assert code == {"check-records": 1, "figures": 0}.get(name, 2) and "records of the same run" in text, name
+    assert [(line["select"], line["mean_of_tasks_mean"]) for line in lines(runs)] == [("last", "62.5")]
 
 
 def test_other_data_under_one_name_is_refused(runs, said) -> None:

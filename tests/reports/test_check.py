@@ -188,11 +188,6 @@ def test_a_label_may_say_more_than_the_method(runs) -> None:
     assert not check(runs.root).findings
 
 
-def test_a_row_of_two_methods_is_an_error(runs) -> None:
-    wrote(runs), edit(wrote(runs, task="count", label="ssf"), label="lora")
-    assert "mini: lora: one row mixes methods lora and ssf; a label edited by hand?" in errors(runs)
-
-
 def test_sizes_that_are_not_those_of_vtab(runs) -> None:
     wrote(runs, task__suite="vtab", task__suite_tasks=1, task__group_tasks=1)
     said = errors(runs)

@@ -94,9 +94,12 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_written(runs, capsys) -> N
     assert flat.main([str(runs.root)]) == 0
     assert "not counted: mini/a--lora--s0--cut.json: not readable as JSON" in capsys.readouterr().err
     runs.add(0.5, seed=3, fields={"scores": {"test": float("nan")}})
+    assert flat.main([str(runs.root)]) == 0
+    assert "not counted: mini/digits--lora--s3" in capsys.readouterr().err
+    runs.add(0.5, seed=1, recipe__lr=9.0)
     before = (runs.root / "records.parquet").read_bytes()
     assert flat.main([str(runs.root)]) == 2
-    assert "no records.parquet: mini/digits--lora--s3" in capsys.readouterr().err
+    assert "recipe.lr is 0.001 in the first and 9.0 in the second" in capsys.readouterr().err
     assert (runs.root / "records.parquet").read_bytes() == before
 
 

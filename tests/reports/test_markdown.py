@@ -29,7 +29,7 @@ def test_the_page_tells_everything_that_holds_for_its_numbers(runs) -> None:
 
 def test_every_line_of_a_grid_has_the_same_number_of_cells(runs) -> None:
     runs.suite(ALL, "lora (targets=[q|v])")
-    runs.add(0.5, label="<b>*x*\n| y |")
+    runs.put(runs.a_record(label="lora (<b>*x*\n| y |)"))
     lines = [line for line in drawn(runs).split("\n\n")[3].splitlines() if line.startswith("|")]
     assert len(lines) == 4
     assert {line.replace("\\|", "").count("|") for line in lines} == {lines[1].count("|")}
@@ -66,6 +66,17 @@ def test_another_selection_rule_is_in_the_title(runs) -> None:
     runs.add(0.5, recipe__select="best_val", recipe__train_on="train")
     text = drawn(runs)
     assert "## mini on vit_pico, recipe vtab, best validation epoch" in text and "trained on train," in text
+
+
+def test_titles_say_what_sets_two_tables_apart(runs) -> None:
+    for changes in ({}, {"backbone__mean": [0.485, 0.456, 0.406], "backbone__jpeg": 75}):
+        runs.add(0.5, **changes)
+    runs.add(0.5, recipe__select="best_val", recipe__train_on="train")  # has a name of its own
+    assert [line for line in drawn(runs).splitlines() if line.startswith("## mini")] == [
+        "## mini on vit_pico, recipe vtab, mean 0.485 0.456 0.406, re-encoded as JPEG 75",
+        "## mini on vit_pico, recipe vtab, best validation epoch",
+        "## mini on vit_pico, recipe vtab, mean 0.5 0.5 0.5, not re-encoded",
+    ]
 
 
 def test_altered_images_are_in_the_header(runs) -> None:

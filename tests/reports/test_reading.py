@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
 from visionpeft.benchmark.record import run_id
-from visionpeft.reports.reading import LeaderboardError, check_cell, check_digests, load
+from visionpeft.reports.found import Found
+from visionpeft.reports.reading import LeaderboardError, check_cell, check_digests, load, superseded
 from visionpeft.reports.table import Setting
 
 
@@ -67,11 +69,25 @@ def test_a_run_without_a_test_score_is_left_out(runs) -> None:
     assert load(runs.root) == ([], [f"mini/{path.name}: has no test score"])
 
 
+def counted(runs) -> list[Found]:
+    """What tables count of a store of which nothing is left out."""
+    found, skipped = load(runs.root)
+    assert not skipped
+    return list(superseded(found))
+
+
 @pytest.mark.parametrize("accuracy", [float("nan"), float("inf"), -0.1, 93.0, "0.5", True, None])
-def test_an_accuracy_that_is_none_is_refused(runs, accuracy) -> None:
+def test_an_accuracy_that_is_none_is_left_out_by_name(runs, accuracy) -> None:
     path = runs.add(0.5, fields={"scores": {"test": accuracy}})
-    with pytest.raises(LeaderboardError, match=f"{path.name}: accuracy .* expected a number from 0 to 1"):
-        load(runs.root)
+    other = runs.add(0.5, seed=1)
+    (found,), (line,) = load(runs.root)
+    assert found.file == f"mini/{other.name}"
+    assert line == f"mini/{path.name}: accuracy {accuracy!r} of test, expected a number from 0 to 1; repeat that run"
+
+
+def test_a_label_of_another_method_is_left_out_by_name(runs) -> None:
+    path = runs.put(dataclasses.replace(runs.a_record(), label="glora"))
+    assert load(runs.root) == ([], [f"mini/{path.name}: is called 'glora', but its method is lora; edited by hand?"])
 
 
 def test_two_records_of_one_run_are_refused(runs) -> None:
@@ -79,14 +95,13 @@ def test_two_records_of_one_run_are_refused(runs) -> None:
     (runs.root / "copy").mkdir()
     (runs.root / "copy" / path.name).write_text(path.read_text())
     with pytest.raises(LeaderboardError, match=f"copy/{path.name} and mini/{path.name} are two records"):
-        load(runs.root)
+        counted(runs)
 
 
 def test_a_success_replaces_the_failures_before_it(runs) -> None:
     runs.add(None, fields={"status": "oom", "scores": {}})
     runs.add(0.5)
-    found, _ = load(runs.root)
-    assert [one.record.status for one in found] == ["ok"]
+    assert [one.record.status for one in counted(runs)] == ["ok"]
 
 
 def test_a_run_with_and_without_the_oracle_is_one_run(runs) -> None:
@@ -94,8 +109,8 @@ def test_a_run_with_and_without_the_oracle_is_one_run(runs) -> None:
     runs.add(0.5)
     watched = runs.add(0.5, oracle=True)
     runs.add(0.6, seed=1)
-    found, skipped = load(runs.root)
-    assert not skipped and [(one.seed, one.accuracy) for one in found] == [(0, 0.5), (1, 0.6)]
+    found = counted(runs)
+    assert [(one.seed, one.accuracy) for one in found] == [(0, 0.5), (1, 0.6)]
     assert watched.name in {one.file.removeprefix("mini/") for one in found}
     check_cell(found)
 
@@ -105,7 +120,7 @@ def test_such_a_pair_has_to_agree(runs) -> None:
     runs.add(0.6, oracle=True)
     said = "are the same run with and without oracle=true, but their accuracies on digits are 0.6 and 0.5"
     with pytest.raises(LeaderboardError, match=said):
-        load(runs.root)
+        counted(runs)
 
 
 def test_two_records_with_the_oracle_are_refused_like_any_other_two(runs) -> None:
@@ -113,11 +128,7 @@ def test_two_records_with_the_oracle_are_refused_like_any_other_two(runs) -> Non
     (runs.root / "copy").mkdir()
     (runs.root / "copy" / path.name).write_text(path.read_text())
     with pytest.raises(LeaderboardError, match=f"copy/{path.name} and mini/{path.name} are two records"):
-        load(runs.root)
-
-
-def found_in(runs):
-    return load(runs.root)[0]
+        counted(runs)
 
 
 def test_other_examples_are_refused_and_both_files_named(runs) -> None:
@@ -126,7 +137,7 @@ def test_other_examples_are_refused_and_both_files_named(runs) -> None:
     splits["test"]["digest"] = "f" * 64
     b = runs.add(0.6, label="ssf", data__splits=splits)
     with pytest.raises(LeaderboardError, match="differ in the test examples of digits") as error:
-        check_digests(found_in(runs))
+        check_digests(counted(runs))
     assert a.name in str(error.value) and b.name in str(error.value)
 
 
@@ -134,7 +145,7 @@ def test_the_same_names_with_other_images_are_refused(runs) -> None:
     runs.add(0.5, label="lora", fields={"images": {"trainval": "a" * 64, "test": "b" * 64}})
     runs.add(0.6, label="ssf", fields={"images": {"trainval": "c" * 64, "test": "b" * 64}})
     with pytest.raises(LeaderboardError, match="trainval images of digits .digests aaaaaaaa and cccccccc"):
-        check_digests(found_in(runs))
+        check_digests(counted(runs))
 
 
 def test_images_in_another_order_cannot_be_compared_and_are_not(runs) -> None:
@@ -142,7 +153,7 @@ def test_images_in_another_order_cannot_be_compared_and_are_not(runs) -> None:
     splits["val"]["order"] = "f" * 64
     runs.add(0.5, label="lora", fields={"images": {"trainval": "a" * 64}})
     runs.add(0.6, label="ssf", data__splits=splits, fields={"images": {"trainval": "c" * 64}})
-    check_digests(found_in(runs))
+    check_digests(counted(runs))
 
 
 def test_another_order_of_the_same_examples_is_no_other_data(runs) -> None:
@@ -150,7 +161,7 @@ def test_another_order_of_the_same_examples_is_no_other_data(runs) -> None:
     splits = runs.a_run()["data"]["splits"]
     splits["test"]["order"] = "f" * 64
     runs.add(0.6, label="ssf", data__splits=splits)
-    check_digests(found_in(runs))
+    check_digests(counted(runs))
 
 
 @pytest.mark.parametrize(
@@ -166,14 +177,14 @@ def test_another_order_of_the_same_examples_is_no_other_data(runs) -> None:
 def test_one_cell_under_two_settings_is_refused(runs, change: str, value: object, words: str) -> None:
     a, b = runs.add(0.5), runs.add(0.6, seed=1, **{change: value})
     with pytest.raises(LeaderboardError) as error:
-        check_cell(found_in(runs))
+        check_cell(counted(runs))
     assert all(word in str(error.value) for word in (a.name, b.name, "'lora'", "digits", words))
 
 
 def test_the_size_of_the_suite_at_the_time_is_no_setting(runs) -> None:
     runs.add(0.5)
     runs.add(0.6, seed=1, task__suite_tasks=5, backbone__name="another name of the same weights")
-    check_cell(found_in(runs))
+    check_cell(counted(runs))
 
 
 def by_seed(runs, sample: int, test: str = "t", source: str = "noah") -> dict:
@@ -187,7 +198,7 @@ def by_seed(runs, sample: int, test: str = "t", source: str = "noah") -> dict:
 def test_seeds_that_choose_their_training_images_are_one_cell(runs) -> None:
     for seed in range(3):
         runs.add(0.5 + seed / 10, seed=seed, **by_seed(runs, seed))
-    found = found_in(runs)
+    found = counted(runs)
     check_digests(found)
     check_cell(found)
     assert [Setting.of(one.record.run).sample for one in found] == [0, 0, 0]
@@ -197,9 +208,9 @@ def test_such_seeds_share_their_test_images(runs) -> None:
     runs.add(0.5, seed=0, **by_seed(runs, 0))
     runs.add(0.6, seed=1, **by_seed(runs, 1, test="u"))
     with pytest.raises(LeaderboardError, match="differ in the test examples of digits"):
-        check_digests(found_in(runs))
+        check_digests(counted(runs))
     with pytest.raises(LeaderboardError, match="data.splits.test.digest is 'tttttttt' in the first"):
-        check_cell(found_in(runs))
+        check_cell(counted(runs))
 
 
 def test_one_such_sample_is_the_same_for_all_methods(runs) -> None:
@@ -208,16 +219,16 @@ def test_one_such_sample_is_the_same_for_all_methods(runs) -> None:
     other["data"]["splits"]["train"]["digest"] = "f" * 64
     runs.add(0.6, label="ssf", seed=1, **other)
     with pytest.raises(LeaderboardError, match="differ in the train examples of digits"):
-        check_digests(found_in(runs))
+        check_digests(counted(runs))
 
 
 def test_such_samples_of_another_source_are_other_rows(runs) -> None:
     """Comparable, for the test images are the same; never averaged."""
     runs.add(0.5, seed=0, **by_seed(runs, 0))
     runs.add(0.6, label="lora (own sample)", seed=0, **by_seed(runs, 0, source="own-sample"))
-    check_digests(found_in(runs))
+    check_digests(counted(runs))
     with pytest.raises(LeaderboardError, match="data.source is '(noah|own-sample)' in the first and"):
-        check_cell(found_in(runs))
+        check_cell(counted(runs))
 
 
 def test_a_seed_that_says_nothing_of_the_sample_leaves_it_fixed(runs) -> None:
@@ -225,13 +236,13 @@ def test_a_seed_that_says_nothing_of_the_sample_leaves_it_fixed(runs) -> None:
     plain = {key: value for key, value in by_seed(runs, 1)["data"].items() if key != "by_seed"}
     runs.add(0.5, seed=0, data={**plain, "sample": 0})
     runs.add(0.6, seed=1, data={**plain, "sample": 1})
-    assert [Setting.of(one.record.run).sample for one in found_in(runs)] == [0, 1]
+    assert [Setting.of(one.record.run).sample for one in counted(runs)] == [0, 1]
     with pytest.raises(LeaderboardError, match="data.sample is 0 in the first and 1 in the second"):
-        check_cell(found_in(runs))
+        check_cell(counted(runs))
 
 
 def test_validation_images_apart_are_compared(runs) -> None:
     runs.add(0.5, label="lora", fields={"images": {"val": "a" * 64}})
     runs.add(0.6, label="ssf", fields={"images": {"val": "b" * 64}})
     with pytest.raises(LeaderboardError, match="val images of digits .digests aaaaaaaa and bbbbbbbb"):
-        check_digests(found_in(runs))
+        check_digests(counted(runs))

@@ -87,17 +87,18 @@ def test_one_row_for_each_way_to_choose(runs) -> None:
         for i, section in enumerate(("test", "test", "unknown"))
     ]
     own = Line("ours", "lora", "0.3", {"a": 2.0}, "", "", "", "")
-    found = reference.sheet(Board("s", "S", ("a",), (), (own, *lines)), {"lora": "lora"})
-    assert [item.text for item in found.strips[2].items] == ["", "0", "2"]
+    found = reference.sheet(Board("s", "S", ("a",), (), (own, *lines)), {"lora": "lora"}, "vtab on small")
+    assert [item.text for item in found.strips[2].items] == ["", "0", "2"] and "our rows: vtab on small" in found.title
 
 
 def test_rows_of_another_setting_are_apart_and_both_backbones_are_named(runs) -> None:
+    small = {"task__suite": "vtab", "backbone__name": "small", "backbone__interpolation": "bicubic"}
     for size in (16, 24):
         for seed in (0, 1):
-            runs.add(0.7, "dtd", "lora", seed, task__suite="vtab", backbone__img_size=size, backbone__name="small")
+            runs.add(0.7, "dtd", "lora", seed, backbone__img_size=size, **small)
     first, second = shown(runs, io.StringIO()).split("VTAB-1k: published rows")[1:]
     for text, size in ((first, 16), (second, 24)):
-        assert f"our rows: on small at {size} px (" in text and f"at {40 - size} px" not in text
+        assert f"our rows: vtab on small, recipe vtab, {size} px\n" in text and f"{40 - size} px" not in text
         assert "copied rows: on ViT-B/16 IN-21k sup (ViT-B_16.npz)" in text
 
 

@@ -166,7 +166,7 @@ def test_two_records_of_one_run_are_refused(runs) -> None:
     (runs.root / "copy").mkdir()
     (runs.root / "copy" / path.name).write_text(path.read_text())
     with pytest.raises(LeaderboardError, match=f"copy/{path.name} and dg/{path.name} are two records"):
-        load(runs.root)
+        made(runs)
 
 
 def test_the_header_says_what_the_backbone_has_seen(runs) -> None:
