@@ -1,4 +1,4 @@
-"""Bring one record, or one study, from another store into this one: whole or not at all. No torch in here."""
+"""Bring one record from another store into this one: whole or not at all. No torch in here."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import trial
-from .record import Record, read, record_files, replace
+from .record import Record, read, replace
 from .store import Store, sha256
 
 SIDECARS = (".npz", ".adapter")
@@ -150,54 +149,3 @@ def _unequal(a: Any, b: Any, where: str) -> list[str]:
         keys = sorted(a.keys() | b.keys())
         return [found for key in keys for found in _unequal(a.get(key), b.get(key), f"{where}.{key}")]
     return [where]
-
-
-def bring_study(study: Path, root: Path) -> str:
-    """Copy a whole study, if there is none of its name here; return what was done.
-
-    Trials are proposed from those before them, so the trials of two studies are never put together.
-
-    Raises:
-        Refused: it is damaged, or there is another of this name.
-    """
-    declared, theirs, place = trial.load(study / trial.STUDY), _trials(study), trial.folder(root, study.name)
-    for path in record_files(study):
-        checked(path)
-    if (place / trial.STUDY).exists():
-        ours, mine = trial.load(place / trial.STUDY), _trials(place)
-        told, known = _told(declared) == _told(ours), theirs.items() <= mine.items()
-        if told and known:
-            return THERE
-        raise Refused(
-            f"{place} is another study of this name, they differ in {'trials' if told else 'what was told'}; studies "
-            "are not united: take one of the two away"
-        )
-    if place.exists():
-        raise Refused(f"{place} is there without {trial.STUDY}; if no process is at it, take it away")
-    _copy_tree(study, place)
-    return COPIED
-
-
-def _trials(study: Path) -> dict[str, bytes]:
-    trial.read_trials(study)  # refuses damaged ones
-    return {path.name: path.read_bytes() for path in (study / trial.TRIALS).glob("[0-9]*.json")}
-
-
-def _told(declared: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in declared.items() if key not in trial.FREE}
-
-
-def _copy_tree(study: Path, place: Path) -> None:
-    """Copy a study's plain files, whole or not at all; locks and unfinished work stay where they are."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=".tmp-"))
-    try:
-        folder.chmod(0o755)
-        for path in sorted(study.rglob("*")):
-            inside = path.relative_to(study)
-            if path.is_file() and not path.is_symlink() and not any(part.startswith(".") for part in inside.parts):
-                replace(folder / inside, path.read_bytes())
-        folder.rename(place)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from .record import replace
 from .space import Space
-from .trial import FREE, STUDY, Trial, load, read, text, trial_file
+from .trial import FREE, JOURNAL, LOCKS, STUDY, Trial, load, read, text, trial_file
 from .tuned import Tuning, difference
 
 if TYPE_CHECKING:
@@ -90,15 +90,15 @@ class Study:
                 trials = study.get_trials(deepcopy=False)
                 running = [one.number for one in trials if not one.state.is_finished()]
                 for number in running:
-                    lock = FileLock(self.place / ".locks" / f"{number}.lock")
+                    lock = FileLock(self.place / LOCKS / f"{number}.lock")
                     if _taken(lock):
                         return self._again(number), lock
-                lock = FileLock(self.place / ".locks" / f"{len(trials)}.lock")
+                lock = FileLock(self.place / LOCKS / f"{len(trials)}.lock")
                 if len(trials) < self.budget and _taken(lock):
                     return self._again(None), lock
             if not running:
                 return None, lock
-            with FileLock(self.place / ".locks" / f"{running[0]}.lock"):  # until its process is done with it, or dead
+            with FileLock(self.place / LOCKS / f"{running[0]}.lock"):  # until its process is done with it, or dead
                 pass
 
     def _again(self, number: int | None) -> Offer:
@@ -153,13 +153,13 @@ class Study:
         return read(Trial, path) if path.exists() else None
 
     def _lock(self) -> FileLock:
-        (self.place / ".locks").mkdir(parents=True, exist_ok=True)  # here, so that a dry run leaves no folder
-        return FileLock(self.place / ".locks" / "study.lock")
+        (self.place / LOCKS).mkdir(parents=True, exist_ok=True)  # here, so that a dry run leaves no folder
+        return FileLock(self.place / LOCKS / "study.lock")
 
     def _open(self) -> optuna.Study:
         """Return Optuna's study as the journal has it; to be called under the lock."""
         optuna = _optuna()
-        path = self.place / "journal.log"
+        path = self.place / JOURNAL
         if path.exists():
             _mend(path)
         backend = optuna.storages.journal.JournalFileBackend(str(path), lock_obj=_Unlocked())

@@ -18,7 +18,7 @@ SCHEMA = 1
 TIE = "best validation accuracy, then lower validation loss, smaller learning rate, earlier trial"
 """How a study chooses."""
 STATUSES = ("ok", "pruned", "oom", "diverged")
-STUDY, CHOSEN, TRIALS = "study.json", "chosen.json", "trials"
+STUDY, CHOSEN, TRIALS, JOURNAL, LOCKS = "study.json", "chosen.json", "trials", "journal.log", ".locks"
 FREE = ("trials", "budget")
 """What the same study may be told anew: a larger budget goes on from a smaller one."""
 

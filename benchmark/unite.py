@@ -2,7 +2,8 @@
 
 A record comes over with its predictions and its adapter, whole or not at all, and never in the place of another. What
 is there already is skipped, so an interrupted merge is repeated. The same run with the same result from another machine
-is a confirmation; with another result it is refused. Studies come over whole, or not at all.
+is a confirmation; with another result it is refused. Studies come over whole, or not at all; one that went on there
+takes the place of what it went on from.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from .bring import CONFIRMED, COPIED, LEFT_OUT, THERE, Refused, bring, bring_study, checked, whose
+from .bring import CONFIRMED, COPIED, LEFT_OUT, THERE, Refused, bring, checked, whose
+from .bring_study import GONE_ON, bring_study
 from .record import read, record_files
 from .screen import complain, remark
 from .store import Store
@@ -115,7 +117,9 @@ def _said(counts: Counter[str]) -> list[str]:
     said = [
         f"{counts[what]} {what}" for what in (COPIED, THERE, CONFIRMED, LEFT_OUT) if what != CONFIRMED or counts[what]
     ]
-    of_studies = [f"{counts[STUDIES + what]} {what}" for what in (COPIED, THERE, LEFT_OUT) if counts[STUDIES + what]]
+    of_studies = [
+        f"{counts[STUDIES + what]} {what}" for what in (COPIED, GONE_ON, THERE, LEFT_OUT) if counts[STUDIES + what]
+    ]
     return said + ([f"studies: {of_studies[0]}", *of_studies[1:]] if of_studies else [])
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from visionpeft.benchmark import bring as bring_module
+from visionpeft.benchmark import bring_study as bring_study_module
 from visionpeft.benchmark import trial
 from visionpeft.benchmark import unite as unite_module
 from visionpeft.benchmark.record import Record, read, run_id
@@ -318,19 +320,67 @@ def test_a_study_comes_over_whole(stores, capsys):
     assert "studies: 1 there already" in capsys.readouterr().err
 
 
-def test_a_study_that_went_on_here_stays_and_another_is_refused(stores, capsys):
+def test_a_study_that_went_on_here_stays(stores, capsys):
     theirs, ours = stores
     a_study(theirs)
-    mine = a_study(ours, trials=3)
-    assert command(theirs, ours) == 0
-    assert "studies: 1 there already" in capsys.readouterr().err
-    assert command(ours, theirs) == 1
-    assert "is another study of this name, they differ in trials; studies are not united" in capsys.readouterr().err
-    a_study(ours, sampler="grid")
+    a_study(ours, trials=3)
     before = files(ours)
-    assert command(theirs, ours) == 1
-    assert f"{mine} is another study of this name, they differ in what was told" in capsys.readouterr().err
+    assert command(theirs, ours) == 0
+    assert "studies: 1 there already" in capsys.readouterr().err and files(ours) == before
+
+
+def test_a_study_that_went_on_there_takes_the_place_of_what_it_went_on_from(stores, capsys):
+    theirs, ours = stores
+    a_study(theirs, trials=3)
+    mine = a_study(ours)
+    (mine / "left behind").write_text("")
+    assert command(theirs, ours) == 0
+    assert "studies: 1 gone on with" in capsys.readouterr().err
+    assert files(ours) == files(theirs) and len(files(ours)) == 7
+    assert [path.name for path in mine.parent.iterdir()] == ["s"]
+
+
+def test_a_study_that_a_process_is_at_stays(stores, capsys):
+    theirs, ours = stores
+    a_study(theirs, trials=3)
+    mine = a_study(ours)
+    before = files(ours)
+    with FileLock(mine / ".locks" / "0.lock"):
+        assert command(theirs, ours) == 1
+    assert f"a process is at {mine}, which this would replace; repeat this later" in capsys.readouterr().err
     assert files(ours) == before
+
+
+@pytest.mark.parametrize(("told", "what"), [({}, "trials"), ({"sampler": "grid"}, "what was told")])
+def test_another_study_of_the_same_name_is_refused(stores, capsys, told, what):
+    theirs, ours = stores
+    a_study(theirs, trials=3)
+    mine = a_study(ours, **told)
+    trial.trial_file(mine, 1).write_text(trial.text(trial.Trial(1, "ok", {"recipe.lr": 0.2}, 0.2, 0.6, 1.0)))
+    before = files(ours)
+    for _ in range(2):
+        assert command(theirs, ours) == 1
+        said = f"{mine} is another study of this name, they differ in {what}; studies are not united"
+        assert said in capsys.readouterr().err and files(ours) == before
+
+
+def test_a_copy_of_a_study_that_goes_on_meanwhile_has_what_it_says(stores, monkeypatch):
+    """What a process writes last is read first: a trial that the copied journal knows to have ended has its file."""
+    theirs, ours = stores
+    study = a_study(theirs)
+    whole, read_so_far = bring_study_module.replace, []
+
+    def slow(path, data, once=False):
+        whole(path, data, once)
+        if not read_so_far:  # a third trial ends once the first file was read
+            a_study(theirs, trials=3)
+            (study / "chosen.json").write_text("{}")
+        read_so_far.append(path.name)
+
+    monkeypatch.setattr(bring_study_module, "replace", slow)
+    assert command(theirs, ours) == 0
+    assert read_so_far[0] == "journal.log" and (trial.folder(ours, "s") / "journal.log").read_text() == "xx"
+    assert not (trial.folder(ours, "s") / "chosen.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -363,7 +413,7 @@ def test_a_full_disk_leaves_no_half_study(stores, monkeypatch, capsys):
             raise OSError(errno.ENOSPC, "No space left on device")
         whole(path, data, once)
 
-    monkeypatch.setattr(bring_module, "replace", failing)
+    monkeypatch.setattr(bring_study_module, "replace", failing)
     assert command(theirs, ours) == 2 and "No space left on device" in capsys.readouterr().err
     assert files(ours) == {}
     assert command(theirs, ours) == 0
