@@ -1,6 +1,6 @@
 """Every script starts and explains itself."""
 
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -10,7 +10,9 @@ SCRIPTS = sorted((Path(__file__).parents[2] / "scripts").glob("*.py"))
 
 
 @pytest.mark.parametrize("script", [s for s in SCRIPTS if "__main__" in s.read_text()], ids=lambda s: s.stem)
-def test_help(script):
-    shown = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True)
-    assert shown.returncode == 0, shown.stderr
-    assert "usage" in shown.stdout
+def test_help(script, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(script.parent)
+    monkeypatch.setattr(sys, "argv", [str(script), "--help"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(script), run_name="__main__")
+    assert left.value.code == 0 and "usage" in capsys.readouterr().out
