@@ -120,6 +120,7 @@ class Controls:
                 "random subnet of equal size": self._subnet(self.alike(key[1], size), key),
                 f"LoRA of equal size, {self.args.epochs} epochs": self.run("lora", lora, key),
                 f"LoRA of equal size, {total} epochs": self.run("lora", lora, key, total),
+                f"the winner alone, {total} epochs": self._subnet(winner, key, total),
             }
             for i, support in enumerate(SUPPORTS):
                 made[f"winner without {support}"] = self._subnet([_without(word, i) for word in winner], key)
@@ -132,8 +133,8 @@ class Controls:
         """Return whether a row was asked for; the search itself always is."""
         return row == SEARCH or not self.args.rows or any(part in row for part in self.args.rows)
 
-    def _subnet(self, words: Iterable[str], key: Key) -> Run:
-        return self.run("glora", dataclasses.replace(self.search, config="-".join(words)), key)
+    def _subnet(self, words: Iterable[str], key: Key, epochs: int | None = None) -> Run:
+        return self.run("glora", dataclasses.replace(self.search, config="-".join(words)), key, epochs)
 
     def space(self) -> Any:
         """Return the space of configurations on this backbone."""

@@ -4,7 +4,8 @@ One factor is changed at a time, same method, backbone, images and seeds; every 
 oracle diagnostic on, so that the choice of an epoch on the test images is a factor too, told from the same runs.
 
     OMP_NUM_THREADS=1 python scripts/protocol_tax.py [--methods lora vpt_deep full] [--tasks mini_digits]
-        [--seeds 0 1 2] [--epochs 5] [--img-size 32] [--runs runs/protocol]
+        [--seeds 0 1 2] [--epochs 5] [--img-size 32] [--backbone vit_pico] [--weights FILE] [--data DATA]
+        [--runs runs/protocol]
     python scripts/protocol_tax.py ... --report
 
 An interrupted command goes on where it stopped; --report prints the table of the records that are there. Intervals are
@@ -59,6 +60,7 @@ def run(method: str, factor: str, task: str, seed: int, args: argparse.Namespace
     recipe = plain("recipe", "vtab") | written["recipe"] | {"epochs": args.epochs, "warmup": args.epochs / 10}
     recipe["lr"] *= changed.get("recipe", {}).get("lr", 1.0)
     backbone = plain("backbone", args.backbone) | {"img_size": args.img_size} | changed.get("backbone", {})
+    backbone |= {"weights": args.weights} if args.weights else {}
     return Run(
         method_name=method,
         method=read_method(written["method"]),
@@ -146,6 +148,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=["mini_digits"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--backbone", default="vit_pico")
+    parser.add_argument("--weights", help="of the backbone, where its preset does not have them")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--img-size", type=int, default=32)
     parser.add_argument("--data", type=Path)

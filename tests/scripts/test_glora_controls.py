@@ -90,6 +90,8 @@ def test_what_is_run(scripts, controls):
         "LoRA of equal size, 10 epochs",
         "LoRA of equal size, 30 epochs",
     ]
+    longer = rows["the winner alone, 30 epochs"]["mini_digits", 0]
+    assert (longer.recipe.epochs, longer.method.config) == (30, winner.settled["config"])
     without = {row[-1]: run[("mini_digits", 0)].method.config[:5] for row, run in rows.items() if "without" in row}
     assert without == {"A": "NVNSN", "B": "LNNSN", "C": "LVNSN", "D": "LVNNN", "E": "LVNSN"}
     controls.args.rows = ["LoRA", "without A"]
