@@ -97,6 +97,10 @@ class TrainingJob:
         """Have a further model scored when all is trained."""
         self.variants[name] = model
 
+    def spent(self, seconds: float) -> None:
+        """Count time of an earlier, interrupted start of this run."""
+        self.seconds_before += seconds
+
     def validate(self, model: nn.Module) -> Score:
         """Score a model on the validation split; refuses one that was fitted on it."""
         if getattr(model, SAW_VALIDATION, False):
@@ -161,7 +165,7 @@ class TrainingJob:
         seen = kept.restore(file, model)
         self.curve += seen["curve"]
         self.phases.append(seen["phase"])
-        self.seconds_before += seen["phase"]["seconds"]
+        self.spent(seen["phase"]["seconds"])
 
     def _check(self, split: str, epochs: int) -> None:
         recipe = self.run.recipe

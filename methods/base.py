@@ -55,6 +55,10 @@ class Method(ABC):
         """Update the parameters from their gradients at step t (0, 1, ...) of `steps`."""
         optimizer.step()
 
+    def lengths(self) -> dict[str, int]:
+        """Return the epochs of fits that are not as long as the recipe says, by the field that says how long."""
+        return {}
+
     def train(self, job: Job) -> tuple[Method, nn.Module]:
         """Return the method as finally settled and the model trained with it.
 
@@ -103,6 +107,9 @@ class Job(Protocol):
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how far something is that is no `fit`."""
+
+    def spent(self, seconds: float) -> None:
+        """Count the time that an earlier, interrupted start of the run needed for what the workspace has kept of it."""
 
 
 def positive(**values: float) -> None:

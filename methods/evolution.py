@@ -4,9 +4,10 @@ It is the search of the authors' code (Arnav0400/ViT-Slim @ 0fed674): a random g
 crossovers of the best so far, topped up with random draws, nothing scored twice, a limit on live parameters. Mended:
 - the last generation counts; there it is scored and thrown away;
 - ties in accuracy, frequent with 200 images, go to the lower validation loss, then to fewer parameters; there to the
-  candidate that was found first;
+  candidate that was found first; without a finite loss a candidate is behind all others;
 - what is drawn above the limit is made smaller, so that small limits can be met at all; there it is thrown away, and
   a limit that random draws do not meet is waited for without end;
+- where a generation finds nothing new in 100 draws one after the other, it stays smaller; there it draws on;
 - chance and candidates are saved after each generation, so that an interrupted search ends as it would have.
 """
 
@@ -16,6 +17,7 @@ import json
 import math
 import os
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from .glora import GLoRA
 
 ATTEMPTS = 100
-"""Draws per wanted candidate before a generation stays smaller."""
+"""Draws, one after the other, that have to be none new before a generation stays smaller."""
 
 
 class Candidate(NamedTuple):
@@ -40,19 +42,20 @@ class Candidate(NamedTuple):
     score: Score
 
     @property
-    def rank(self) -> tuple[float, float, int]:
+    def rank(self) -> tuple[bool, float, float, int]:
         """Sort key: the best candidate has the smallest."""
-        loss = self.score.loss
-        return -self.score.accuracy, math.inf if math.isnan(loss) else loss, self.params
+        accuracy, loss = self.score
+        return (False, -accuracy, loss, self.params) if math.isfinite(loss) else (True, -accuracy, 0.0, self.params)
 
 
 @dataclass
 class State:
-    """Where a search stands: the source of chance, the next generation, all candidates so far in order."""
+    """Where a search stands: source of chance, next generation, all candidates so far in order, seconds spent."""
 
     rng: random.Random
     generation: int = 0
     tried: dict[Words, Candidate] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @classmethod
     def load(cls, file: Path, seed: int) -> State:
@@ -62,7 +65,7 @@ class State:
             saved = json.loads(file.read_text())
             version, numbers, gauss = saved["rng"]
             state.rng.setstate((version, tuple(numbers), gauss))
-            state.generation = saved["generation"]
+            state.generation, state.seconds = saved["generation"], saved["seconds"]
             for generation, config, params, accuracy, loss in saved["tried"]:
                 words = tuple(config.split("-"))
                 state.tried[words] = Candidate(generation, words, params, Score(accuracy, loss))
@@ -71,7 +74,8 @@ class State:
     def save(self, file: Path) -> None:
         """Write the state, whole or not at all."""
         tried = [[c.generation, "-".join(c.words), c.params, *c.score] for c in self.tried.values()]
-        text = json.dumps({"rng": self.rng.getstate(), "generation": self.generation, "tried": tried})
+        saved = {"rng": self.rng.getstate(), "generation": self.generation, "seconds": self.seconds, "tried": tried}
+        text = json.dumps(saved)
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_suffix(".new")
         with new.open("w") as stream:
@@ -97,11 +101,13 @@ def evolve(
         state: where to go on from.
         file: where to save the state after each generation.
     """
+    begun = time.monotonic() - state.seconds
     while state.generation <= method.generations:
         parents = [candidate.words for candidate in state.best(method.parents)]
         for words in breed(method, parents, space, state):
             state.tried[words] = Candidate(state.generation, words, space.size(words), score(words))
         state.generation += 1
+        state.seconds = time.monotonic() - begun
         if file is not None:
             state.save(file)
     return list(state.tried.values())
@@ -116,11 +122,10 @@ def breed(method: GLoRA, parents: list[Words], space: Space, state: State) -> li
         makers.insert(0, (method.crossovers, lambda: cross(rng.choice(parents), rng.choice(parents), rng)))
         makers.insert(0, (method.mutants, lambda: space.mutate(rng.choice(parents), method.mutation, rng)))
     for number, make in makers:
-        wanted = min(len(fresh) + number, method.population)
-        for _ in range(ATTEMPTS * number):  # a small space may hold no more that are new
-            if len(fresh) == wanted:
-                break
+        wanted, failed = min(len(fresh) + number, method.population), 0
+        while len(fresh) < wanted and failed < ATTEMPTS:  # a small space may hold no more that are new
             words = space.shrink(make(), rng)
-            if words not in state.tried:
+            failed = failed + 1 if words in state.tried or words in fresh else 0
+            if not failed:
                 fresh[words] = None
     return list(fresh)

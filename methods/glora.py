@@ -33,7 +33,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from .base import Job, Method, Score, fraction, positive
+from .base import Job, Method, Score, positive
 from .evolution import Candidate, State, evolve
 from .glora_linear import GLoRALinear
 from .glora_space import EVERY, LARGEST, SMALLEST, SUPPORTS, Space, Words, choices, parse, spread
@@ -87,15 +87,19 @@ class GLoRA(Method):
 
     def __post_init__(self) -> None:
         positive(rank=self.rank, supernet_epochs=self.supernet_epochs, population=self.population, parents=self.parents)
-        fraction(mutation=self.mutation)
         if self.budget is not None:
             positive(budget=self.budget)
+        if not 0 <= self.mutation <= 1:
+            raise ValueError(f"mutation must lie in [0, 1], got {self.mutation!r}")
         if self.config is not None:
             parse(self.config)
+            if self.inherit:
+                raise ValueError("inherit keeps a supernet's weights, and with a config there is none; leave one out")
         if self.targets == ():
             raise ValueError("targets is empty; name at least one linear layer, or give null for all of them")
-        if not all(0 < rank < self.rank for rank in self.smaller_ranks):
-            raise ValueError(f"smaller_ranks must lie between 0 and the rank {self.rank}, got {self.smaller_ranks}")
+        ranks = self.smaller_ranks
+        if not all(0 < rank < self.rank for rank in ranks) or len(set(ranks)) < len(ranks):
+            raise ValueError(f"smaller_ranks must lie between 0 and the rank {self.rank}, each once, got {ranks}")
         if self.generations < 0:
             raise ValueError(f"generations must not be negative, got {self.generations}; 0 searches at random")
         if min(self.mutants, self.crossovers) < 0 or self.mutants + self.crossovers > self.population:
@@ -110,7 +114,13 @@ class GLoRA(Method):
         linears = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.Linear) and m not in head]
         if not linears:
             raise ValueError(f"{type(model).__name__} has no linear layer but its head")
-        targets = {name.rpartition(".")[2] for name, _ in linears} if self.targets is None else set(self.targets)
+        names = {name.rpartition(".")[2] for name, _ in linears}
+        targets = names if self.targets is None else set(self.targets)
+        if unknown := sorted(targets - names):
+            raise ValueError(
+                f"targets has {', '.join(unknown)}; the linear layers of {type(model).__name__} but for its head are "
+                f"{', '.join(sorted(names))}"
+            )
         found = [name for name, _ in linears if name.rpartition(".")[2] in targets]
         words = [EVERY] * len(found) if self.config is None else [(word,) for word in spread(self.config, len(found))]
         left = iter(words)
@@ -121,12 +131,24 @@ class GLoRA(Method):
             return GLoRALinear(base, self.rank, *next(left), factor=self.factor, entangled=self.entangled)
 
         swap(model, targets, wrap)
+        if self.config is None:
+            self.space(adapted_layers(model))  # refuses a budget that leaves nothing to search
 
     def space(self, layers: Sequence[GLoRALinear]) -> Space:
-        """Return what the words of these layers are drawn from."""
+        """Return what the words of these layers are drawn from.
+
+        Raises:
+            ValueError: a budget of less than a parameter for each layer.
+        """
         limit = self.budget
-        if limit is not None and limit <= 1:
-            limit *= sum(layer.live(LARGEST) for layer in layers)
+        if limit is not None:
+            largest = sum(layer.live(LARGEST) for layer in layers)
+            limit = limit * largest if limit <= 1 else limit
+            if limit < len(layers):
+                raise ValueError(
+                    f"budget {self.budget:g} leaves {limit:.3g} of {largest:,} parameters for {len(layers)} layers; "
+                    "give a number of parameters, or a fraction up to 1, that has at least one for each"
+                )
         return Space(choices(self.smaller_ranks), [layer.live for layer in layers], limit)
 
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -150,6 +172,9 @@ class GLoRA(Method):
             return [(LARGEST,) * layers, (SMALLEST,) * layers, space.draw(rng)]
         return [space.draw(rng)]
 
+    def lengths(self) -> dict[str, int]:  # noqa: D102
+        return {} if self.config is not None else {"supernet_epochs": self.supernet_epochs}
+
     def train(self, job: Job) -> tuple[Method, nn.Module]:
         """Train a supernet, search it, and train the winner; with a config, train that."""
         if self.config is not None:
@@ -157,7 +182,7 @@ class GLoRA(Method):
         supernet = job.fit(job.build(self), self, split="train", epochs=self.supernet_epochs, keep="supernet")
         subnets = MergedSubnets(supernet)
         best = self.search(job, subnets)
-        settled = replace(self, config="-".join(best.words))
+        settled = replace(self, config="-".join(best.words), inherit=False)
         if not self.inherit:
             job.also("inherited", subnets.become(best.words))
             return settled.train(job)
@@ -169,6 +194,7 @@ class GLoRA(Method):
         """Return the best candidate by validation with the supernet's weights; the record gets all that were tried."""
         space, file = self.space([layer for layer, _ in subnets.layers]), job.workspace / "search.json"
         state = State.load(file, job.seed)
+        job.spent(state.seconds)
 
         def score(words: Words) -> Score:
             leading = [f"{c.score.accuracy:.1%} with {c.params:,} parameters" for c in state.best(1)]
@@ -179,7 +205,7 @@ class GLoRA(Method):
 
         tried = evolve(self, space, score, state, file)
         best = state.best(1)[0]
-        job.note("search", history(tried, best) | {"layers": sizes(subnets, space)})
+        job.note("search", history(tried, best) | {"layers": sizes(subnets, space), "seconds": state.seconds})
         return best
 
 
@@ -199,8 +225,8 @@ def sizes(subnets: MergedSubnets, space: Space) -> dict[str, dict[str, dict[str,
     """Return for each layer, by name and in the order of the words, the live parameters of each support's choices."""
     return {
         name: {
-            support: {choice: layer.live_of(support, choice) for choice in allowed}
-            for support, allowed in zip(SUPPORTS, space.choices, strict=True)
+            support: {choice: layer.live_of(support, choice) for kind in kinds for choice in kind}
+            for support, kinds in zip(SUPPORTS, space.choices, strict=True)
         }
         for name, (layer, _) in zip(subnets.names, subnets.layers, strict=True)
     }

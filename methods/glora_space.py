@@ -20,6 +20,8 @@ EVERY = (LARGEST, "VVVSS", "SSNNN")
 """Words that between them have every choice of every support."""
 
 Words = tuple[str, ...]
+Kinds = Sequence[Sequence[str]]
+"""What a support may be, and of each the choices: of low rank one for each rank."""
 
 
 @cache
@@ -64,10 +66,16 @@ def spread(config: str, layers: int) -> Words:
     return words
 
 
-def choices(smaller_ranks: Sequence[int] = ()) -> list[list[str]]:
+def choices(smaller_ranks: Sequence[int] = ()) -> list[Kinds]:
     """Return what each support may be; a low rank may have smaller ranks besides its full one."""
-    low = ["L", *(f"L{rank}" for rank in smaller_ranks)]
-    return [low + list(allowed[1:]) if allowed[0] == "L" else list(allowed) for allowed in SUPPORTS.values()]
+    low = ("L", *(f"L{rank}" for rank in smaller_ranks))
+    return [[low if letter == "L" else (letter,) for letter in allowed] for allowed in SUPPORTS.values()]
+
+
+def drawn(kinds: Kinds, rng: random.Random) -> str:
+    """Return a choice, every kind equally likely, and of low rank every rank; so more ranks are not more low rank."""
+    kind = rng.choice(kinds)
+    return kind[0] if len(kind) == 1 else rng.choice(kind)
 
 
 @dataclass(frozen=True)
@@ -80,13 +88,13 @@ class Space:
         limit: on the live parameters of a model; None for no limit.
     """
 
-    choices: Sequence[Sequence[str]]
+    choices: Sequence[Kinds]
     sizes: Sequence[Callable[[str], int]]
     limit: float | None = None
 
     def word(self, rng: random.Random) -> str:
-        """Return a word, every choice equally likely."""
-        return "".join(rng.choice(allowed) for allowed in self.choices)
+        """Return a word, of each support every kind equally likely."""
+        return "".join(drawn(kinds, rng) for kinds in self.choices)
 
     def draw(self, rng: random.Random) -> Words:
         """Return a word for each layer."""
@@ -97,7 +105,7 @@ class Space:
 
         def changed(word: str) -> str:
             pairs = zip(split(word), self.choices, strict=True)
-            return "".join(rng.choice(allowed) if rng.random() < probability else choice for choice, allowed in pairs)
+            return "".join(drawn(kinds, rng) if rng.random() < probability else choice for choice, kinds in pairs)
 
         return tuple(changed(word) for word in words)
 

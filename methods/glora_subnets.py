@@ -64,8 +64,11 @@ class MergedSubnets:
 
 @torch.no_grad()
 def inherit(subnet: nn.Module, supernet: nn.Module) -> None:
-    """Give a subnet the weights of the supernet: its head, and the beginnings of the supernet's tensors."""
+    """Give a subnet what the supernet learnt: its head, its statistics, and the beginnings of its tensors."""
     source = dict(supernet.named_parameters())
     for name, parameter in subnet.named_parameters():
         if parameter.requires_grad:
             parameter.copy_(source[name][tuple(slice(size) for size in parameter.shape)])
+    buffers = dict(supernet.named_buffers())
+    for name, buffer in subnet.named_buffers():
+        buffer.copy_(buffers[name])

@@ -99,6 +99,10 @@ REFUSED = {
     "lr no number": (["lr=fast"], "lr must be float, got 'fast'"),
     "best_val on 1000 images": (["select=best_val"], "add recipe.train_on=train"),
     "warm-up as long as training": (["epochs=1", "warmup=1"], "warmup (1) must be below epochs (1); give warmup=0"),
+    "warm-up as long as a method's own fit": (
+        ["method=glora", "epochs=9", "warmup=3", "supernet_epochs=3"],
+        "warmup (3) must be below supernet_epochs=3",
+    ),
     "infinite lr": (["lr=inf"], "lr must be finite, got inf"),
     "a folder that is none": (["runs=5"], "cannot read the settings"),
     "no classes": (["task.num_classes=0"], "with 0 classes"),

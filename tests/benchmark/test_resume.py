@@ -43,6 +43,8 @@ def test_kill_minus_nine_in_a_search(folders):
         phase = json.loads(kept.metadata()["seen"])["phase"]
     again = finish(start(runs), runs)
     assert (again.id, again.scores, again.settled) == (whole.id, whole.scores, whole.settled)
+    seconds = [one.notes["search"].pop("seconds") for one in (again, whole)]
     assert (again.notes, again.curve, again.params) == (whole.notes, whole.curve, whole.params)
+    assert again.cost["seconds_train"] > seconds[0] + phase["seconds"] and seconds[0] > state["seconds"] > 0
     assert again.predictions == whole.predictions and set(again.scores) == {"test", "inherited/test"}
     assert again.cost["phases"][0] == phase and not (runs / ".unfinished" / workspace.name).exists()

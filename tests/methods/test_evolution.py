@@ -68,8 +68,10 @@ def test_ties():
         return Candidate(0, (LARGEST,), params, Score(accuracy, loss))
 
     best = candidate(0.5, 1.0, 10)
-    worse = [candidate(0.5, 1.0, 11), candidate(0.5, 1.1, 1), candidate(0.4, 0.1, 1), candidate(0.5, math.nan, 1)]
+    worse = [candidate(0.5, 1.0, 11), candidate(0.5, 1.1, 1), candidate(0.4, 0.1, 1)]
     assert sorted([*worse, best], key=lambda c: c.rank)[0] == best
+    broken = [candidate(0.9, loss, 1) for loss in (math.nan, math.inf)]
+    assert sorted([*broken, *worse, best], key=lambda c: c.rank) == [best, *worse, *broken]
 
 
 def test_the_seed_decides():
@@ -84,6 +86,12 @@ def test_a_space_smaller_than_the_search():
     tried = search(layers=1, generations=30)
     assert len(tried) == len({c.words for c in tried}) <= 432
     assert min(tried, key=lambda c: c.rank).words == ("NNNNN",)
+
+
+def test_a_search_with_nothing_new_left_ends():
+    """Two layers of which one parameter in all may live have 9 forms: none, or one of four scalars in either."""
+    tried = search(layers=2, limit=1, generations=50, population=20, mutants=5, crossovers=5)
+    assert len(tried) == 9 and {c.generation for c in tried} <= {0, 1}
 
 
 class Killed(BaseException):

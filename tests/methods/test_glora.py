@@ -136,6 +136,7 @@ class Job:
 
     def __init__(self, workspace):
         self.log, self.notes, self.workspace, self.variants, self.shown = [], {}, workspace, {}, []
+        self.before = 0.0
 
     def build(self, method):
         return vit(method)
@@ -152,11 +153,18 @@ class Job:
     def note(self, name, value):
         self.notes[name] = value
 
+    def found(self):
+        """What the search noted but for its time."""
+        return {name: value for name, value in self.notes["search"].items() if name != "seconds"}
+
     def also(self, name, model):
         self.variants[name] = model
 
     def progress(self, what, done, total):
         self.shown.append((what, done, total))
+
+    def spent(self, seconds):
+        self.before += seconds
 
 
 TINY = GLoRA(rank=R, supernet_epochs=9, population=8, parents=3, mutants=4, crossovers=2, generations=3)
@@ -168,6 +176,7 @@ def test_three_phases(tmp_path):
     assert job.log == [(None, "train", 9, "supernet"), (settled.config, None, None, None)]
     assert settled == replace(TINY, config=settled.config)
     search = json.loads(json.dumps(job.notes["search"], allow_nan=False))
+    assert search["seconds"] > 0 and job.before == 0
     assert [len(search[key]) for key in ("config", "params", "accuracy", "loss", "generation")] == [32] * 5
     winner = search["winner"]
     assert search["config"][winner] == settled.config and search["accuracy"][winner] == max(search["accuracy"])
@@ -193,8 +202,10 @@ def test_an_interrupted_search_is_gone_on_with(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         TINY.train(broken)
     again = Job(tmp_path / "two")
-    assert TINY.train(again)[0] == settled and again.notes == whole.notes
+    kept = json.loads((tmp_path / "two" / "search.json").read_text())["seconds"]
+    assert TINY.train(again)[0] == settled and again.found() == whole.found()
     assert [done for _, done, _ in again.shown] == list(range(16, 32))
+    assert again.notes["search"]["seconds"] > again.before == kept > 0
 
 
 def test_the_winner_may_inherit_the_supernets_weights(tmp_path):
@@ -203,7 +214,7 @@ def test_the_winner_may_inherit_the_supernets_weights(tmp_path):
     anew, _ = TINY.train(trained)
     settled, model = replace(TINY, inherit=True).train(inherited)
     assert inherited.log == [(None, "train", 9, "supernet")] and not inherited.variants
-    assert settled == replace(anew, inherit=True) and inherited.notes == trained.notes
+    assert settled == anew and inherited.found() == trained.found()
     assert live(model) == inherited.notes["search"]["params"][inherited.notes["search"]["winner"]]
     x = images()
     torch.testing.assert_close(model(x), trained.variants["inherited"](x))
@@ -290,6 +301,45 @@ def test_without_linear_layers_it_is_refused():
         GLoRA().inject(timm.create_model("resnet18", num_classes=5))
 
 
+def test_the_head_is_no_target():
+    names = "the linear layers of VisionTransformer but for its head are fc1, fc2, proj, qkv"
+    with pytest.raises(ValueError, match=f"targets has head; {names}"):
+        vit(GLoRA(rank=R, targets=("head", "qkv")))
+    with pytest.raises(ValueError, match=f"targets has fc3; {names}"):
+        vit(GLoRA(rank=R, targets=("fc3",)))
+
+
+@pytest.mark.parametrize("budget", [1e-9, 1.1, 7])
+def test_a_budget_that_leaves_nothing_is_refused_at_once(budget):
+    with pytest.raises(ValueError, match=f"budget {budget:g} leaves .* of 12,984 parameters for 8 layers"):
+        vit(GLoRA(rank=R, budget=budget))
+    assert vit(GLoRA(rank=R, budget=8)) and vit(GLoRA(rank=R, budget=budget, config="NNNNN"))
+
+
+def test_a_supernet_has_a_length_of_its_own():
+    assert GLoRA(supernet_epochs=7).lengths() == {"supernet_epochs": 7} and GLoRA(config="LLLVV").lengths() == {}
+
+
+def test_statistics_of_the_supernet_are_inherited():
+    """XCiT has batch normalisation, which a fit moves."""
+
+    def xcit(method):
+        torch.manual_seed(1)
+        model = timm.create_model("xcit_nano_12_p16_224", img_size=32, depth=1, num_classes=5)
+        method.inject(model)
+        return model
+
+    supernet = xcit(GLoRA(rank=R)).train()
+    for _ in range(3):
+        supernet(torch.randn(8, 3, 32, 32) + 2)
+    words = ("LVVSV",) * len(adapted_layers(supernet))
+    subnet = xcit(GLoRA(rank=R, config="LVVSV"))
+    inherit(subnet, supernet)
+    x = torch.randn(4, 3, 32, 32)
+    plain = MergedSubnets(supernet).become(words).eval()
+    torch.testing.assert_close(subnet.eval()(x), plain(x))
+
+
 def test_merge_gives_biases_where_there_were_none():
     model = moved(vit(GLoRA(rank=R, config="NNVNN", targets=("qkv",)), qkv_bias=False))
     x = images()
@@ -303,6 +353,8 @@ def test_merge_gives_biases_where_there_were_none():
     [
         ({"rank": 0}, "rank must be above 0"),
         ({"smaller_ranks": (8,)}, "smaller_ranks must lie between 0 and the rank 8"),
+        ({"smaller_ranks": (4, 4)}, r"smaller_ranks .* each once, got \(4, 4\)"),
+        ({"config": "LLLVV", "inherit": True}, "with a config there is none; leave one out"),
         ({"config": "LLLL"}, "config needs words of five letters"),
         ({"targets": ()}, "targets is empty"),
         ({"budget": 0}, "budget must be above 0"),

@@ -71,6 +71,9 @@ def test_smaller_ranks_are_choices_of_their_own():
     assert {split(word)[0] for word in words} == {"L", "L4", "L2", "V", "S", "N"}
     assert {split(word)[2] for word in words} == {"L", "L4", "L2", "V", "N"}
     assert {split(word)[4] for word in words} == {"V", "S", "N"}
+    counts = Counter(split(word)[0] for word in space(36_000, ranks=(4, 2)).draw(random.Random(0)))
+    expected = {"V": 9000, "S": 9000, "N": 9000, "L": 3000, "L4": 3000, "L2": 3000}  # low rank is one kind of four
+    assert all(abs(counts[choice] - number) < 4 * math.sqrt(number) for choice, number in expected.items())
 
 
 def test_mutation_and_crossover():
