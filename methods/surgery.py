@@ -63,13 +63,16 @@ def swap(
     for name in found:
         parent = model.get_submodule(name.rpartition(".")[0])
         if getattr(parent, "q_bias", None) is not None:
-            raise ValueError(f"{name} cannot be adapted: {type(parent).__name__} reads its weights past the layer")
+            raise ValueError(
+                f"{name} cannot be adapted: {type(parent).__name__} reads its weights past the layer; give targets= "
+                "without it, such as targets=[fc1,fc2]"
+            )
         if foreign(layers[name]):
             raise ValueError(f"{name} is already adapted ({type(layers[name]).__name__}); inject one method once")
         try:
             model.set_submodule(name, wrap(layers[name]).train(layers[name].training))
         except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
+            raise ValueError(f"{name}: {error}; if it is to stay as it is, give targets= without it") from None
 
 
 def transformer_blocks(model: nn.Module, who: str) -> Any:

@@ -3,7 +3,8 @@
 A method that searches notes it as `search`: `layers` {name: {support: {choice: parameters}}}, the layers in order and
 what may be chosen in each; `config`, all configurations that were tried, a word per layer joined by "-", which has one
 choice per support; `generation` of each, 0 for those drawn at random under the search's limits; `winner`, the index of
-the best; and `seconds`, how long it took. A choice is a letter, L low rank, V vector, S scalar, N none, and perhaps a rank.
+the best; and `seconds`, how long it took. A choice is a letter (L low rank, V vector, S scalar, N none) and perhaps a
+rank.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from visionpeft.benchmark.record import Record, read, record_files
+from visionpeft.benchmark.record import setting as shared
 
 from .stats import half_width
 
@@ -74,7 +76,7 @@ def of(record: Record) -> Search:
     first = [config for config, generation in zip(configs, noted["generation"], strict=True) if generation == 0]
     return Search(
         f"{record.label} on {backbone['name']} at {backbone['img_size']} px",
-        record.run["method"]["fields"] | {"epochs": record.run["recipe"]["epochs"]},
+        shared(record.run) | record.run["method"]["fields"] | {"epochs": record.run["recipe"]["epochs"]},
         task["name"],
         task["group"],
         record.run["seed"],
@@ -222,13 +224,13 @@ def places(found: Sequence[Search]) -> Rows:
 
 
 def _sizes(found: Sequence[Search], places: Sequence[int]) -> dict[str, Any]:
-    by_task: dict[str, list[float]] = {}
+    by_task: dict[str, list[tuple[float, float]]] = {}
     for one in found:
-        by_task.setdefault(one.task, []).append(_size(one, [one.winner], places))
-    drawn = float(np.mean([_size(one, one.drawn, places) for one in found]))
+        each = _size(one, [one.winner], places), _size(one, one.drawn, places)
+        by_task.setdefault(one.task, []).append(each)
     of_layer = [list(found[0].layers.values())[place] for place in places]
     largest = float(np.mean([sum(max(choice.values()) for choice in layer.values()) for layer in of_layer]))
-    params = float(np.mean([np.mean(values) for values in by_task.values()]))
+    params, drawn = (float(mean) for mean in np.mean([np.mean(each, axis=0) for each in by_task.values()], axis=0))
     counts = {"tasks": len(by_task), "runs": len(found)}
     return {"params": params, "drawn": drawn, "largest": largest, "share": params / largest} | counts
 

@@ -4,6 +4,7 @@ import time
 
 import pytest
 import torch
+from torch import nn
 
 from visionpeft.benchmark.backbone import build
 from visionpeft.benchmark.cost import Meter, flops, flops_of_step, merged, parameters, stored, throughput
@@ -92,3 +93,11 @@ def test_a_meter_leaves_out_what_is_put_aside():
         before.sum()
     assert meter.seconds < 0.15
     assert meter.peak_bytes - plain.peak_bytes < size / 2
+
+
+def test_counting_a_step_moves_no_statistics():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.BatchNorm1d(4))
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    assert flops_of_step(model, Full(), torch.randn(6, 3, 2, 2), torch.tensor([0, 1, 2, 3, 0, 1])) > 0
+    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())

@@ -38,6 +38,36 @@ def test_choices(found):
     assert list(dict.fromkeys(key[0] for key in rows)) == ["qkv", "fc1"]
 
 
+def test_random_candidates_count_by_task_too(runs):
+    """Of digits, twice, the candidates are the largest and the smallest; of count, once, the smallest."""
+    few = note("NN-NN-NN-NN") | {"config": ["NN-NN-NN-NN", "NN-NN-NN-NN", "NN-NN-NN-NN"]}
+    for task, seed, noted in (
+        ("digits", 0, note("NN-NN-NN-NN")),
+        ("digits", 1, note("NN-NN-NN-NN")),
+        ("count", 0, few),
+    ):
+        runs.add(task=task, label="glora", seed=seed, task__group="natural", fields={"notes": {"search": noted}})
+    searched, _ = searches.load(runs.root, "glora")
+    drawn = {row["layer"]: row["drawn"] for row in searches.sizes(searched)}
+    assert drawn == {"qkv": (50 / 2 + 0) / 2, "fc1": (100 / 2 + 0) / 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"backbone__weights_sha256": "f" * 64}, "weights=" + "f" * 64),
+        ({"backbone__mean": [0.485, 0.456, 0.406]}, r"mean=\(0.485, 0.456, 0.406\)"),
+        ({"data__source": "folder"}, "copy=folder"),
+    ],
+)
+def test_searches_on_other_weights_or_images_are_not_pooled(runs, change, named):
+    runs.add(task="digits", label="glora", fields={"notes": {"search": note("LV-NV-LN-NN")}})
+    runs.add(task="count", label="glora", fields={"notes": {"search": note("LV-NV-LN-NN")}}, **change)
+    searched, _ = searches.load(runs.root, "glora")
+    with pytest.raises(searches.SearchError, match=named):
+        searches.alike(searched)
+
+
 def test_entropy():
     uneven = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75)) / math.log(2)
     np.testing.assert_allclose(searches.entropy(np.array([[0.5, 0.5], [1, 0], [0.25, 0.75]])), [1, 0, uneven])
