@@ -18,7 +18,7 @@ from .chromium import installed
 ALL = {"digits": 0.9, "letters": 0.8, "count": 0.5, "location": 0.3}
 KNOWN = r"WARN (Detected faceted independent scales|Infinite extent)"
 """What Vega-Lite warns of in panels with scales of their own, and in layers without rows."""
-HOSTILE = "<img src=x onerror=console.error('Uncaught')>"
+HOSTILE = "x (<img src=x onerror=console.error('Uncaught')>)"
 
 
 @pytest.fixture(scope="session")

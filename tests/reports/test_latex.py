@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from visionpeft.reports.build import tables
+from visionpeft.reports.found import Found
 from visionpeft.reports.latex import document, page
 from visionpeft.reports.reading import load
 from visionpeft.reports.table import VTAB
@@ -75,10 +76,12 @@ def test_many_tasks_are_a_summary_and_a_table_for_each_group(runs) -> None:
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
 def test_hostile_labels_compile(runs, tmp_path: Path) -> None:
-    for label in HOSTILE:
-        for task in ALL:
-            runs.put(runs.a_record(0.5, label, runs.a_run(task, method__fields={"label": label})))
-    (tmp_path / "t.tex").write_text(document(drawn(runs)), encoding="ascii")
+    found = [
+        Found(f"{i}", runs.a_record(0.5, label, runs.a_run(task, method__fields={"label": label})))
+        for i, label in enumerate(HOSTILE)
+        for task in ALL
+    ]
+    (tmp_path / "t.tex").write_text(document(page(tables(found), [])), encoding="ascii")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
     assert done.returncode == 0, done.stdout[-2000:]

@@ -58,19 +58,20 @@ def data(runs) -> dict:
 
 
 def test_text_from_records_stays_text(runs) -> None:
+    hostile, breaking = f"m ({HOSTILE})", f"m ({BREAKOUT})"
     method = {"name": "m", "target": HOSTILE, "version": 1, "fields": {BREAKOUT: HOSTILE}}
     failed = {"status": "oom", "scores": {}, "error": f"{BREAKOUT} & {HOSTILE}"}
     for task, accuracy in ALL.items():
-        runs.add(accuracy, task, label=HOSTILE, method=method, fields={"provenance": {"command": BREAKOUT}})
-    runs.add(None, "digits", label=BREAKOUT, method=method, seed=1, fields=failed)
+        runs.add(accuracy, task, label=hostile, method=method, fields={"provenance": {"command": BREAKOUT}})
+    runs.add(None, "digits", label=breaking, method=method, seed=1, fields=failed)
     (runs.root / "mini" / f"a--lora--s0--{HOSTILE.replace('/', '')}.json").write_text("{")
     reader = read(written(runs))
     frame = read((FOLDER / "frame.html").read_text(encoding="utf-8"))
     assert [tag for tag, _ in reader.tags] == [tag for tag, _ in frame.tags]
     assert len(reader.scripts) == 3
     found = json.loads(reader.scripts[0])
-    assert {row["label"] for row in found["tables"][0]["rows"]} == {HOSTILE, BREAKOUT}
-    broken = next(row for row in found["tables"][0]["rows"] if row["label"] == BREAKOUT)
+    assert {row["label"] for row in found["tables"][0]["rows"]} == {hostile, breaking}
+    broken = next(row for row in found["tables"][0]["rows"] if row["label"] == breaking)
     assert broken["cells"]["digits"]["runs"][0][RUN.index("error")] == f"{BREAKOUT} & {HOSTILE}"
     assert "<" not in reader.scripts[0]
 
