@@ -24,7 +24,7 @@ from omegaconf import OmegaConf
 from visionpeft.benchmark.backbone import describe
 from visionpeft.benchmark.compose import read_method
 from visionpeft.benchmark.mapping import from_mapping
-from visionpeft.benchmark.overrides import preset
+from visionpeft.benchmark.overrides import preset, suite_sizes
 from visionpeft.benchmark.plan import plan
 from visionpeft.benchmark.queue import drain
 from visionpeft.benchmark.record import Record, read, record_files
@@ -227,7 +227,7 @@ def main() -> None:
         before, after = text.partition(MARKS[0])[0], text.partition(MARKS[1])[2]
         args.report.write_text(f"{before}{MARKS[0]}\n{report(args)}\n\n{MARKS[1]}{after}")
     else:
-        options = Options(data=None, source=None, runs=args.runs, cache=args.cache)
+        options = Options(data=None, source=None, runs=args.runs, cache=args.cache, suite_sizes=suite_sizes())
         raise SystemExit(1 if drain(plan(list(runs(args)), options), options) else 0)
 
 

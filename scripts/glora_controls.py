@@ -26,7 +26,7 @@ from omegaconf import OmegaConf
 from visionpeft.benchmark.backbone import outline
 from visionpeft.benchmark.compose import read_task
 from visionpeft.benchmark.mapping import from_mapping
-from visionpeft.benchmark.overrides import choices, preset
+from visionpeft.benchmark.overrides import choices, preset, suite_sizes
 from visionpeft.benchmark.plan import plan
 from visionpeft.benchmark.queue import drain
 from visionpeft.benchmark.record import Record, read
@@ -54,7 +54,9 @@ class Controls:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        self.options = Options(data=args.data, source=None, runs=args.runs, cache=args.cache, device=args.device)
+        self.options = Options(
+            data=args.data, source=None, runs=args.runs, cache=args.cache, device=args.device, suite_sizes=suite_sizes()
+        )
         self.search = GLoRA(
             rank=args.rank,
             supernet_epochs=args.supernet_epochs,

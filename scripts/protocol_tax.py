@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 
 from visionpeft.benchmark.compose import read_method, read_task
 from visionpeft.benchmark.mapping import from_mapping
-from visionpeft.benchmark.overrides import preset
+from visionpeft.benchmark.overrides import preset, suite_sizes
 from visionpeft.benchmark.plan import Planned, plan
 from visionpeft.benchmark.queue import drain
 from visionpeft.benchmark.record import Record, read
@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "visionpeft")
     parser.add_argument("--report", action="store_true", help="print the table; nothing is run")
     args = parser.parse_args()
-    options = Options(data=args.data, source=None, runs=args.runs, cache=args.cache)
+    options = Options(data=args.data, source=None, runs=args.runs, cache=args.cache, suite_sizes=suite_sizes())
     planned = plan([run(*key, args) for key in keys(args)], options)
     if args.report:
         print(report(args, planned))
