@@ -41,11 +41,11 @@ def bring_study(study: Path, root: Path) -> str:
         return COPIED
     ours, mine = trial.load(place / trial.STUDY), _trials(place)
     told = _told(declared) == _told(ours)
-    if told and theirs.items() <= mine.items():
-        return THERE
-    if told and mine.items() <= theirs.items():
+    if told and mine.items() <= theirs.items() and _files(study).keys() - _files(place).keys():
         _replaced(study, place)
         return GONE_ON
+    if told and theirs.items() <= mine.items():
+        return THERE
     raise Refused(
         f"{place} is another study of this name, they differ in {'trials' if told else 'what was told'}; studies are "
         "not united: take one of the two away"
@@ -62,12 +62,31 @@ def _told(declared: dict[str, Any]) -> dict[str, Any]:
 
 
 def _replaced(study: Path, place: Path) -> None:
-    """Put a copy of a study in the place of an earlier state of it; a kill leaves one of the two, or none."""
+    """Put a copy of a study in the place of an earlier state of it, with what only that had.
+
+    Killed between the two renames, it leaves none of this name, and the same merge brings it whole.
+    """
     with _at_rest(place), _copied(study, place.parent) as copy:
+        theirs = _files(copy)
+        for inside, path in _files(place).items():
+            if inside not in theirs:
+                replace(copy / inside, path.read_bytes())
         before = Path(tempfile.mkdtemp(dir=place.parent, prefix=".tmp-"))
         place.rename(before)  # over the empty folder
-        copy.rename(place)
+        try:
+            copy.rename(place)
+        except OSError:
+            shutil.rmtree(place, ignore_errors=True)  # what a process that came in between has begun
+            before.rename(place)
+            raise
         shutil.rmtree(before)
+
+
+def _files(study: Path) -> dict[Path, Path]:
+    """Return a study's plain files by their places in it; locks and unfinished work are none."""
+    found = {path.relative_to(study): path for path in sorted(study.rglob("*")) if path.is_file()}
+    hidden = {inside for inside in found if any(part.startswith(".") for part in inside.parts)}
+    return {inside: path for inside, path in found.items() if inside not in hidden and not path.is_symlink()}
 
 
 @contextlib.contextmanager
@@ -88,19 +107,15 @@ def _at_rest(study: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _copied(study: Path, beside: Path) -> Iterator[Path]:
-    """Copy a study's plain files to a folder of no name; locks and unfinished work stay where they are."""
+    """Copy a study to a folder of no name."""
     beside.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=beside, prefix=".tmp-"))
     try:
         folder.chmod(0o755)
-        for path in sorted(study.rglob("*"), key=lambda path: _order(path.relative_to(study))):
-            inside = path.relative_to(study)
-            if path.is_file() and not path.is_symlink() and not any(part.startswith(".") for part in inside.parts):
-                replace(folder / inside, path.read_bytes())
+        for part in (*FIRST, ""):  # looked up anew for each, as others come to be meanwhile
+            for inside, path in _files(study).items():
+                if part in ("", inside.parts[0]) and not (folder / inside).exists():
+                    replace(folder / inside, path.read_bytes())
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # no longer there if it found its place
-
-
-def _order(inside: Path) -> tuple[int, Path]:
-    return (FIRST.index(inside.parts[0]) if inside.parts[0] in FIRST else len(FIRST)), inside

@@ -54,11 +54,16 @@ def flops(model: nn.Module, x: Tensor) -> int:
 def flops_of_step(model: nn.Module, method: Method, x: Tensor, y: Tensor) -> int:
     """Return the FLOPs of an ordinary training step (forward and backward) per image.
 
-    It is made on a copy: a step moves the statistics of batch normalisation. A supernet's are those of one subnet.
+    It leaves the model as it was, the statistics of batch normalisation too. A supernet's are those of one subnet.
     """
-    model = deepcopy(model).train()
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    model.train()
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         method.loss(model, x, y).backward()
+    for p in model.parameters():
+        p.grad = None
+    for name, buffer in model.named_buffers():
+        buffer.copy_(before[name])
     return counter.get_total_flops() // len(x)
 
 

@@ -92,7 +92,7 @@ class _Planner:
         if isinstance(backbone, ValueError):
             self.problems.append(str(backbone))
             return None
-        if misfit := _too_short(run) or self._misfit(run):
+        if misfit := self._misfit(run):
             self.problems.append(f"method {run.method_name}: {misfit}")
             return None
         try:
@@ -192,13 +192,6 @@ class _Planner:
             "seed": run.seed,
             **({"oracle": True} if run.oracle else {}),  # absent from all other runs, whose ids thus stay
         }
-
-
-def _too_short(run: Run) -> str:
-    """Return why a fit of a length of its own has no room for the recipe's warm-up; empty if there is none."""
-    warmup = run.recipe.warmup
-    short = [f"{name}={epochs}" for name, epochs in run.method.lengths().items() if epochs <= warmup]
-    return f"warmup ({warmup:g}) must be below {' and '.join(short)}; give less of it, or more epochs" if short else ""
 
 
 def _recipe(recipe: Recipe) -> dict[str, Any]:

@@ -172,6 +172,14 @@ class Run:
     chosen: Chosen | None = None
     oracle: bool = False
 
+    def __post_init__(self) -> None:
+        warmup = self.recipe.warmup
+        short = [f"{name} ({epochs})" for name, epochs in self.method.lengths().items() if epochs <= warmup]
+        if short:
+            raise ValueError(
+                f"warmup ({warmup:g}) must be below {' and '.join(short)}; give less of it, or more epochs"
+            )
+
 
 @dataclass(frozen=True)
 class Options:

@@ -1,7 +1,7 @@
 """The contract between a method and the harness.
 
 A method is a frozen dataclass: its fields are the hyper-parameters of one paper and it has one verb that every
-method must define, `inject`. The other four have a default and are overridden only by papers that need them.
+method must define, `inject`. The others have a default and are overridden only by papers that need them.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class GLoRA(Method):
             it has the score of such a winner as "inherited" besides.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     rank: int = 8
     smaller_ranks: tuple[int, ...] = ()
     config: str | None = None
@@ -111,44 +111,40 @@ class GLoRA(Method):
     def inject(self, model: nn.Module) -> None:  # noqa: D102
         freeze(model)
         head = heads(model)
-        linears = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.Linear) and m not in head]
+        linears = [name for name, m in model.named_modules() if isinstance(m, nn.Linear) and m not in head]
         if not linears:
             raise ValueError(f"{type(model).__name__} has no linear layer but its head")
-        names = {name.rpartition(".")[2] for name, _ in linears}
-        targets = names if self.targets is None else set(self.targets)
-        if unknown := sorted(targets - names):
-            raise ValueError(
-                f"targets has {', '.join(unknown)}; the linear layers of {type(model).__name__} but for its head are "
-                f"{', '.join(sorted(names))}"
-            )
-        found = [name for name, _ in linears if name.rpartition(".")[2] in targets]
-        words = [EVERY] * len(found) if self.config is None else [(word,) for word in spread(self.config, len(found))]
+        targets = {name.rpartition(".")[2] for name in linears} if self.targets is None else set(self.targets)
+        number = sum(name.rpartition(".")[2] in targets for name in linears)
+        words = [EVERY] * number if self.config is None else [(word,) for word in spread(self.config, number)]
         left = iter(words)
 
         def wrap(base: nn.Linear) -> nn.Linear:
-            if base in head:
-                return base
             return GLoRALinear(base, self.rank, *next(left), factor=self.factor, entangled=self.entangled)
 
         swap(model, targets, wrap)
         if self.config is None:
-            self.space(adapted_layers(model))  # refuses a budget that leaves nothing to search
+            self.limit(adapted_layers(model))  # refuses a budget that leaves nothing to search
 
-    def space(self, layers: Sequence[GLoRALinear]) -> Space:
-        """Return what the words of these layers are drawn from.
+    def limit(self, layers: Sequence[GLoRALinear]) -> float | None:
+        """Return the budget in live parameters; None for no limit.
 
         Raises:
-            ValueError: a budget of less than a parameter for each layer.
+            ValueError: it is less than a parameter for each layer.
         """
-        limit = self.budget
-        if limit is not None:
-            largest = sum(layer.live(LARGEST) for layer in layers)
-            limit = limit * largest if limit <= 1 else limit
-            if limit < len(layers):
-                raise ValueError(
-                    f"budget {self.budget:g} leaves {limit:.3g} of {largest:,} parameters for {len(layers)} layers; "
-                    "give a number of parameters, or a fraction up to 1, that has at least one for each"
-                )
+        if self.budget is None:
+            return None
+        largest = sum(layer.live(LARGEST) for layer in layers)
+        limit = self.budget * largest if self.budget <= 1 else self.budget
+        if limit < len(layers):
+            raise ValueError(
+                f"budget {self.budget:g} leaves {limit:.3g} of {largest:,} parameters for {len(layers)} layers; give a "
+                "number of parameters, or a fraction up to 1, that has at least one for each"
+            )
+        return limit
+
+    def space(self, layers: Sequence[GLoRALinear], limit: float | None = None) -> Space:
+        """Return what the words of these layers are drawn from."""
         return Space(choices(self.smaller_ranks), [layer.live for layer in layers], limit)
 
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -192,7 +188,8 @@ class GLoRA(Method):
 
     def search(self, job: Job, subnets: MergedSubnets) -> Candidate:
         """Return the best candidate by validation with the supernet's weights; the record gets all that were tried."""
-        space, file = self.space([layer for layer, _ in subnets.layers]), job.workspace / "search.json"
+        layers, file = [layer for layer, _ in subnets.layers], job.workspace / "search.json"
+        space = self.space(layers, self.limit(layers))
         state = State.load(file, job.seed)
         job.spent(state.seconds)
 

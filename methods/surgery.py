@@ -52,7 +52,9 @@ def swap(
         ValueError: a target names no layer of that class, or one that is already adapted.
     """
     wanted = set(targets)
-    layers = {name: m for name, m in model.named_modules() if isinstance(m, kind)}
+    whole = hasattr(model, "get_classifier")  # else it is a part of one, which has no head
+    head = heads(model) if whole else []
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, kind) and m not in head}
     found = [name for name in layers if name.rpartition(".")[2] in wanted]
     if missing := wanted - {name.rpartition(".")[2] for name in found}:
         names = sorted({name.rpartition(".")[2] for name in layers})
@@ -64,15 +66,15 @@ def swap(
         parent = model.get_submodule(name.rpartition(".")[0])
         if getattr(parent, "q_bias", None) is not None:
             raise ValueError(
-                f"{name} cannot be adapted: {type(parent).__name__} reads its weights past the layer; give targets= "
-                "without it, such as targets=[fc1,fc2]"
+                f"{name} cannot be adapted: {type(parent).__name__} reads its weights past the layer; a method that "
+                "has targets can leave it out, such as with targets=[fc1,fc2]"
             )
         if foreign(layers[name]):
             raise ValueError(f"{name} is already adapted ({type(layers[name]).__name__}); inject one method once")
         try:
             model.set_submodule(name, wrap(layers[name]).train(layers[name].training))
         except ValueError as error:
-            raise ValueError(f"{name}: {error}; if it is to stay as it is, give targets= without it") from None
+            raise ValueError(f"{name}: {error}") from None
 
 
 def transformer_blocks(model: nn.Module, who: str) -> Any:

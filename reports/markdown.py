@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from . import inflation
 from .found import Found
 from .sheet import Item, Sheet
 from .shots import sheets
-from .table import Column, Row, Table
+from .table import UNTITLED, Column, Row, Table, numbers
 
 ESCAPED = str.maketrans({"|": "\\|", "*": "\\*", "<": "&lt;", ">": "&gt;", "`": "\\`", "\n": " ", "\r": " "})
 SELECT = {"last": "last epoch", "best_val": "best validation epoch"}
@@ -25,19 +24,6 @@ LEGEND = """\
   after merging, blank where the method does not merge.
 - *inference*: FLOPs of an image after merging (as it is, where the method does not merge) over the plain backbone's.
 - † a run failed, so the cell's mean is over the others and enters no average; ‡ the test set is incomplete."""
-
-WORDS: dict[str, Callable[[Any], str]] = {
-    "model": str,
-    "model_args": str,
-    "weights": lambda digest: f"weights {digest[:8]}",
-    "img_size": lambda pixels: f"{pixels} px",
-    "mean": lambda values: f"mean {_numbers(values)}",
-    "std": lambda values: f"std {_numbers(values)}",
-    "interpolation": str,
-    "resize": lambda pixels: f"the middle of {pixels} px" if pixels else "not cropped",
-    "jpeg": lambda quality: f"re-encoded as JPEG {quality}" if quality else "not re-encoded",
-}
-"""A field of a setting, as it is said in the title of a table that another one would else be called like."""
 
 NO_RESULT = "Diagnostic, no result: the same runs under other selection rules"
 DIAGNOSED = ["method", "over", "seeds", "honest", "rule", "would say", "added"]
@@ -97,7 +83,7 @@ def title(table: Table) -> str:
     copy = f", images from {setting.copy}" if setting.copy else ""
     preset = f", preset {setting.preset}" if setting.preset else ""
     on = " / ".join(table.facts["backbone"])
-    apart = "".join(f", {WORDS[name](getattr(setting, name))}" for name in table.apart)
+    apart = "".join(f", {UNTITLED[name](getattr(setting, name))}" for name in table.apart)
     return f"{setting.suite} on {on}, recipe {setting.recipe}{preset}{rule}{sample}{copy}{apart}"
 
 
@@ -106,7 +92,7 @@ def header(table: Table) -> str:
     setting, facts = table.setting, table.facts
     seeds = f"{len(table.seeds)} seed{'s' * (len(table.seeds) != 1)} ({', '.join(map(str, table.seeds)) or 'none'})"
     epochs = " or ".join(map(str, facts["epochs"]))
-    norm = [_numbers(values) for values in (setting.mean, setting.std)]
+    norm = [numbers(values) for values in (setting.mean, setting.std)]
     known = "the backbone was trained on {} before, so that {} is **not domain generalisation** · "
     seen = "".join(known.format(tags, task) for task, tags in facts["seen"])
     own = ", each seed with training images of its own" if facts.get("by_seed") else ""
@@ -117,10 +103,6 @@ def header(table: Table) -> str:
         f"`{setting.weights[:8]}` · {shown}, mean {norm[0]}, std {norm[1]} · "
         f"data: {flavours(table.columns)}{own}"
     )
-
-
-def _numbers(values: Iterable[float]) -> str:
-    return " ".join(f"{value:g}" for value in values)
 
 
 def flavours(columns: Iterable[Column]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -26,8 +26,23 @@ VTAB = (
 """The order in which the literature prints the 19 tasks; tasks of other suites come in alphabetical order."""
 
 
-UNTITLED = ("model", "model_args", "weights", "img_size", "mean", "std", "interpolation", "resize", "jpeg")
-"""What of a setting a table is not named by, unless another table would be called the same."""
+def numbers(values: Iterable[float]) -> str:
+    """Return numbers in a row, as short as they go."""
+    return " ".join(f"{value:g}" for value in values)
+
+
+UNTITLED: dict[str, Callable[[Any], str]] = {
+    "model": str,
+    "model_args": str,
+    "weights": lambda digest: f"weights {digest[:8]}",
+    "img_size": lambda pixels: f"{pixels} px",
+    "mean": lambda values: f"mean {numbers(values)}",
+    "std": lambda values: f"std {numbers(values)}",
+    "interpolation": str,
+    "resize": lambda pixels: f"the middle of {pixels} px" if pixels else "not cropped",
+    "jpeg": lambda quality: f"re-encoded as JPEG {quality}" if quality else "not re-encoded",
+}
+"""What of a setting a table is not named by, unless another table would be called the same; and how it is said then."""
 
 
 @dataclass(frozen=True, order=True)

@@ -22,6 +22,7 @@ from typing import Any
 
 from glora_table import SEARCH, Key, Rows, kendall, report, trainable
 from omegaconf import OmegaConf
+from torch import nn
 
 from visionpeft.benchmark.backbone import outline
 from visionpeft.benchmark.compose import read_task
@@ -34,12 +35,12 @@ from visionpeft.benchmark.spec import Backbone, Options, Recipe, Run
 from visionpeft.benchmark.store import Store
 from visionpeft.methods.base import Method
 from visionpeft.methods.glora import GLoRA
-from visionpeft.methods.glora_space import SUPPORTS, Words, split
+from visionpeft.methods.glora_linear import GLoRALinear
+from visionpeft.methods.glora_space import SUPPORTS, Space, Words, split
 from visionpeft.methods.glora_subnets import adapted_layers
 from visionpeft.methods.lora import LoRA
 
 RANDOM = "random search, equal evaluations, winner retrained"
-LINEARS = ("qkv", "proj", "fc1", "fc2")
 OPTIONS: tuple[dict[str, Any], ...] = (
     {"sampling": "step"},
     {"sampling": "sandwich"},
@@ -117,7 +118,7 @@ class Controls:
         for key, record in searches.items():
             winner = record.settled["config"].split("-")
             size = trainable(record)
-            lora = LoRA(rank=self.matched_rank(size), targets=LINEARS)
+            lora = LoRA(rank=self.matched_rank(size), targets=self.linears())
             made = {
                 "random subnet of equal size": self._subnet(self.alike(key[1], size), key),
                 f"LoRA of equal size, {self.args.epochs} epochs": self.run("lora", lora, key),
@@ -138,11 +139,20 @@ class Controls:
     def _subnet(self, words: Iterable[str], key: Key, epochs: int | None = None) -> Run:
         return self.run("glora", dataclasses.replace(self.search, config="-".join(words)), key, epochs)
 
-    def space(self) -> Any:
-        """Return the space of configurations on this backbone."""
+    def supernet(self) -> nn.Module:
+        """Return an outline of the supernet on this backbone."""
         model = outline(self.backbone, 10)
         self.search.inject(model)
-        return self.search.space(adapted_layers(model))
+        return model
+
+    def space(self) -> Space:
+        """Return the space of configurations."""
+        return self.search.space(adapted_layers(self.supernet()))
+
+    def linears(self) -> tuple[str, ...]:
+        """Return the last names of the adapted layers, each once."""
+        named = [name for name, module in self.supernet().named_modules() if isinstance(module, GLoRALinear)]
+        return tuple(dict.fromkeys(name.rpartition(".")[2] for name in named))
 
     def alike(self, seed: int, size: int) -> Words:
         """Return the random configuration, of 2000, that is nearest in size."""
@@ -151,9 +161,7 @@ class Controls:
 
     def matched_rank(self, size: int) -> int:
         """Return the rank at which LoRA on the same layers is nearest in size."""
-        model = outline(self.backbone, 10)
-        self.search.inject(model)
-        per_rank = sum(sum(layer.weight.shape) for layer in adapted_layers(model))
+        per_rank = sum(sum(layer.weight.shape) for layer in adapted_layers(self.supernet()))
         return max(1, round(size / per_rank))
 
     def correlations(self, rows: Rows) -> dict[str, tuple[float, int]]:

@@ -23,9 +23,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.optim import Optimizer
 from torch.utils.flop_counter import FlopCounterMode
 
 from visionpeft.benchmark.device import autocast, pick_device, pick_precision, write_out_attention
+from visionpeft.benchmark.loop import make_optimizer
+from visionpeft.benchmark.spec import Recipe
 from visionpeft.methods.base import Method
 from visionpeft.methods.glora import GLoRA
 from visionpeft.methods.glora_linear import GLoRALinear
@@ -40,6 +43,7 @@ MODELS = {
     "base": ("vit_base_patch16_224", {}),
 }
 LINEARS = ("qkv", "proj", "fc1", "fc2")
+RECIPE = Recipe(name="step", lr=1e-3, weight_decay=1e-4, epochs=1, warmup=0)
 SUBNETS = ("NLNNN", "NVNNN", "VNNNN", "VVVVV", "SLVVV", "VLLVV", "LLLVV")
 
 
@@ -73,7 +77,7 @@ def made(model: str, method: Method, device: torch.device | str, precision: str 
 
 def subnets(model: nn.Module, number: int) -> list[Words]:
     """Return random configurations, the same ones each time."""
-    space, rng = GLoRA(budget=None).space(adapted_layers(model)), random.Random(0)
+    space, rng = GLoRA().space(adapted_layers(model)), random.Random(0)
     return [space.draw(rng) for _ in range(number)]
 
 
@@ -115,7 +119,7 @@ def clock(device: torch.device) -> float:
 
 
 class Step:
-    """A training step without the optimizer, whose part is the same for all."""
+    """A training step as the harness makes it: a supernet draws its subnet, and the optimizer steps."""
 
     def __init__(self, args: argparse.Namespace, device: torch.device) -> None:
         size = MODELS[args.model][1].get("img_size", 224)
@@ -123,6 +127,7 @@ class Step:
         self.x = torch.randn(args.batch, 3, size, size, device=device)
         self.y = torch.randint(100, (args.batch,), device=device)
         self.precision = pick_precision(args.precision, device)
+        self.optimizers: dict[nn.Module, Optimizer] = {}
 
     def loss(self, model: nn.Module) -> Tensor:
         """Run forward."""
@@ -130,9 +135,17 @@ class Step:
             return F.cross_entropy(model(self.x), self.y)
 
     def seconds(self, model: nn.Module) -> float:
-        """Return the time of one step."""
+        """Return the time of one step; a supernet draws, and keeps the words it has, which are those of every row."""
+        if model not in self.optimizers:
+            trained = [p for p in model.parameters() if p.requires_grad]
+            self.optimizers[model] = make_optimizer(RECIPE, [{"params": trained}])
         start = clock(self.x.device)
+        if layers := adapted_layers(model):
+            words = [layer.word for layer in layers]
+            GLoRA().space(layers).draw(random.Random(0))
+            choose(model, tuple(words))
         self.loss(model).backward()
+        self.optimizers[model].step()
         end = clock(self.x.device)
         model.zero_grad(set_to_none=True)
         return end - start

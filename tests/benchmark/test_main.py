@@ -101,7 +101,7 @@ REFUSED = {
     "warm-up as long as training": (["epochs=1", "warmup=1"], "warmup (1) must be below epochs (1); give warmup=0"),
     "warm-up as long as a method's own fit": (
         ["method=glora", "epochs=9", "warmup=3", "supernet_epochs=3"],
-        "warmup (3) must be below supernet_epochs=3",
+        "warmup (3) must be below supernet_epochs (3); give less of it, or more epochs",
     ),
     "infinite lr": (["lr=inf"], "lr must be finite, got inf"),
     "a folder that is none": (["runs=5"], "cannot read the settings"),

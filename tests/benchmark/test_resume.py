@@ -9,6 +9,8 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from visionpeft.benchmark.__main__ import main
+from visionpeft.benchmark.loop import Loop
 from visionpeft.benchmark.record import Record, read, record_files
 
 ARGV = [sys.executable, "-m", "visionpeft.benchmark", "method=glora", "task=mini_digits", "backbone=vit_pico"]
@@ -48,3 +50,42 @@ def test_kill_minus_nine_in_a_search(folders):
     assert again.cost["seconds_train"] > seconds[0] + phase["seconds"] and seconds[0] > state["seconds"] > 0
     assert again.predictions == whole.predictions and set(again.scores) == {"test", "inherited/test"}
     assert again.cost["phases"][0] == phase and not (runs / ".unfinished" / workspace.name).exists()
+
+
+def test_interrupted_while_it_trains(folders, monkeypatch):
+    """Three epochs of a supernet, then two of the winner: the first begin again, after the search only the last two."""
+    trained: list[int] = []
+    whole, stop = Loop.epochs, [0]
+
+    def epochs(loop):
+        for row in whole(loop):
+            trained.append(row["epoch"])
+            if len(trained) == stop[0]:
+                raise KeyboardInterrupt
+            yield row
+
+    monkeypatch.setattr(Loop, "epochs", epochs)
+    argv = [word for word in ARGV[3:] if not word.startswith(("epochs", "supernet_epochs", "generations"))]
+    argv += ["epochs=2", "supernet_epochs=3", "generations=1", "img_size=16"]
+    argv += ["backbone.weights=none", "backbone.model_args.depth=1"]
+
+    def start(runs: str, after: int = 0) -> int:
+        trained.clear()
+        stop[0] = after
+        monkeypatch.setenv("VISIONPEFT_RUNS", str(folders / runs))
+        return main(argv)
+
+    def record(runs: str) -> Record:
+        (path,) = record_files(folders / runs)
+        found = read(path)
+        assert found.notes["search"].pop("seconds") > 0
+        return found
+
+    assert start("whole") == 0 and trained == [1, 2, 3, 1, 2]
+    for after, again in ((2, [1, 2, 3, 1, 2]), (4, [1, 2])):
+        runs = f"after {after}"
+        assert start(runs, after) == 130 and not list(record_files(folders / runs))
+        assert start(runs) == 0 and trained == again
+        one, other = record(runs), record("whole")
+        assert (one.id, one.scores, one.settled, one.curve) == (other.id, other.scores, other.settled, other.curve)
+        assert (one.notes, one.predictions["sha256"]) == (other.notes, other.predictions["sha256"])

@@ -333,11 +333,39 @@ def test_a_study_that_went_on_there_takes_the_place_of_what_it_went_on_from(stor
     theirs, ours = stores
     a_study(theirs, trials=3)
     mine = a_study(ours)
-    (mine / "left behind").write_text("")
+    (mine / "only ours.txt").write_text("kept")
     assert command(theirs, ours) == 0
     assert "studies: 1 gone on with" in capsys.readouterr().err
-    assert files(ours) == files(theirs) and len(files(ours)) == 7
+    assert files(ours) == files(theirs) | {"tuning/s/only ours.txt": b"kept"} and len(files(theirs)) == 7
     assert [path.name for path in mine.parent.iterdir()] == ["s"]
+    assert command(theirs, ours) == 0 and "studies: 1 there already" in capsys.readouterr().err
+
+
+def test_what_lies_beside_equal_trials_comes_over_too(stores, capsys):
+    """A choice, and the records of trials."""
+    theirs, ours = stores
+    study, mine = a_study(theirs), a_study(ours)
+    (study / trial.CHOSEN).write_text("{}")
+    for path in mine.glob("s/*"):
+        path.unlink()
+    assert command(theirs, ours) == 0 and "studies: 1 gone on with" in capsys.readouterr().err
+    assert files(ours) == files(theirs) and (mine / trial.CHOSEN).exists()
+
+
+def test_a_study_that_cannot_be_replaced_stays(stores, monkeypatch, capsys):
+    theirs, ours = stores
+    a_study(theirs, trials=3)
+    mine = a_study(ours)
+    before, rename = files(ours), Path.rename
+
+    def in_between(path, target):
+        if target == mine and (path / trial.TRIALS / "0002.json").exists():
+            (mine / ".locks").mkdir(parents=True)  # by a process that opens the study between the two renames
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", in_between)
+    assert command(theirs, ours) == 2 and "cannot copy" in capsys.readouterr().err
+    assert files(ours) == before and [path.name for path in mine.parent.iterdir()] == ["s"]
 
 
 def test_a_study_that_a_process_is_at_stays(stores, capsys):
@@ -364,23 +392,36 @@ def test_another_study_of_the_same_name_is_refused(stores, capsys, told, what):
         assert said in capsys.readouterr().err and files(ours) == before
 
 
-def test_a_copy_of_a_study_that_goes_on_meanwhile_has_what_it_says(stores, monkeypatch):
-    """What a process writes last is read first: a trial that the copied journal knows to have ended has its file."""
+@pytest.mark.parametrize("after", ["", "journal.log", "0001.json"])
+def test_a_copy_of_a_study_that_goes_on_meanwhile_has_what_it_says(stores, monkeypatch, after):
+    """What a process writes last is read first: an ended trial that the journal knows has its file, and its record."""
     theirs, ours = stores
-    study = a_study(theirs)
-    whole, read_so_far = bring_study_module.replace, []
+    study, whole, listed = a_study(theirs), bring_study_module.replace, bring_study_module._files
+
+    def goes_on():
+        if not (study / trial.CHOSEN).exists():
+            put(study, record(7))
+            a_study(theirs, trials=3)
+            (study / trial.CHOSEN).write_text("{}")
 
     def slow(path, data, once=False):
         whole(path, data, once)
-        if not read_so_far:  # a third trial ends once the first file was read
-            a_study(theirs, trials=3)
-            (study / "chosen.json").write_text("{}")
-        read_so_far.append(path.name)
+        if path.name == after:
+            goes_on()
+
+    def looked_up(place):
+        found = listed(place)
+        if not after and place == study:
+            goes_on()  # right after the first look
+        return found
 
     monkeypatch.setattr(bring_study_module, "replace", slow)
+    monkeypatch.setattr(bring_study_module, "_files", looked_up)
     assert command(theirs, ours) == 0
-    assert read_so_far[0] == "journal.log" and (trial.folder(ours, "s") / "journal.log").read_text() == "xx"
-    assert not (trial.folder(ours, "s") / "chosen.json").exists()
+    copy = trial.folder(ours, "s")
+    known, trials = len((copy / trial.JOURNAL).read_text()), len(list((copy / trial.TRIALS).iterdir()))
+    assert known <= trials and (trials == 2 or (copy / "s" / f"{record(7).stem}.json").exists())
+    assert not (copy / trial.CHOSEN).exists() or trials == 3
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """One GLoRA layer in all of its 432 configurations against outputs of the authors' code; see `golden/README.md`."""
 
+from functools import partial, reduce
+
 import numpy as np
 import pytest
 import torch
@@ -71,3 +73,33 @@ def test_gradients_equal_the_official_ones() -> None:
             found = list(torch.autograd.grad(loss, tensors, allow_unused=True, materialize_grads=True))
         slopes = [float((g * d).sum()) for g, d in zip(found, directions, strict=True)]
         assert slopes == pytest.approx(golden.tolist(), rel=1e-9, abs=1e-10), word
+
+
+def dense(adapted: GLoRALinear, x: Tensor) -> Tensor:
+    """The formula as it is written, with W' in full: W' = W + W * A + B, b' = b + b * D + E + W C."""
+    weight, bias = adapted.weight, adapted.bias
+    likes = {"A": weight, "B": weight, "C": weight[:1].T, "D": weight[:, 0], "E": weight[:, 0]}
+    a, b, c, d, e = (
+        reduce(torch.matmul, parts) if (parts := adapted.read(support)) else torch.zeros_like(like)
+        for support, like in likes.items()
+    )
+    shift = e + (weight @ c)[:, 0]
+    return x @ (weight + weight * a + b).T + (shift if bias is None else bias + bias * d + shift)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("bias", [True, False])
+def test_all_gradients_equal_those_through_a_dense_weight(dtype: torch.dtype, bias: bool) -> None:
+    """Of the input and of every tensor that is trained, relative to the largest gradient of the configuration."""
+    full, cotangent = layer(LARGEST, bias).to(dtype), draw("glora.layer.cotangent", 3, 12).to(dtype)
+    x = draw("glora.layer.input", 3, 8).to(dtype).requires_grad_()
+    tensors = [x, *(getattr(full, name) for name in OURS if hasattr(full, name))]  # no D without a bias
+    for word in WORDS:
+        full.choose(word)
+        ours, theirs = (
+            torch.autograd.grad((f(x) * cotangent).sum(), tensors, allow_unused=True, materialize_grads=True)
+            for f in (full, partial(dense, full))
+        )
+        largest = max(float(g.abs().max()) for g in theirs)
+        furthest = max(float((a - b).abs().max()) for a, b in zip(ours, theirs, strict=True))
+        assert furthest <= TOLERANCE[dtype] * largest, word

@@ -78,8 +78,10 @@ def test_merge_says_when_something_is_left():
 
 
 def test_a_target_that_is_not_there():
-    with pytest.raises(ValueError, match="no Linear called qvk in VisionTransformer; it has fc1, fc2, head, proj, qkv"):
+    with pytest.raises(ValueError, match="no Linear called qvk in VisionTransformer; it has fc1, fc2, proj, qkv"):
         swap(vit(), ["qkv", "qvk"], Doubled)
+    with pytest.raises(ValueError, match="no Linear called head"):
+        swap(vit(), ["qkv", "head"], Doubled)
     with pytest.raises(ValueError, match="no Linear called norm1"):
         swap(vit(), ["norm1"], Doubled)
 

@@ -83,6 +83,7 @@ def test_what_is_run(scripts, controls):
     assert controls.matched_rank(60_000) == 5  # 6 blocks of 2048 parameters per rank: 61,440
     run = controls.run("lora", LoRA(), ("mini_digits", 3), 30)
     assert (run.recipe.epochs, run.recipe.warmup, run.seed, run.recipe.lr) == (30, 3, 3, 1e-3)
+    assert controls.linears() == ("qkv", "proj", "fc1", "fc2")
     winner = record(0.5, 60_010)
     winner.settled["config"] = "-".join(["LVNSN"] * 24)
     rows = controls._from_winners({("mini_digits", 0): winner})

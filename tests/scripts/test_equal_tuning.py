@@ -1,0 +1,38 @@
+"""Tuned and untuned rows are paired by column."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    yield importlib.import_module("equal_tuning")
+    sys.modules.pop("equal_tuning")
+
+
+def test_differences_are_paired_and_the_best_tuned_is_first(script):
+    """12.706 times the standard deviation of 4 and 2 over the root of two is 12.7."""
+    made = {
+        ("lora", False): {("eurosat", 0): 50.0, ("eurosat", 1): 52.0},
+        ("lora", True): {("eurosat", 0): 54.0, ("eurosat", 1): 54.0},
+        ("ssf", False): {("eurosat", 0): 60.0, ("eurosat", 1): 60.0},
+        ("ssf", True): {("eurosat", 0): 61.0, ("eurosat", 1): 61.0},
+        ("full", False): {("eurosat", 0): 70.0, ("eurosat", 1): 70.0},
+        ("full", True): {("eurosat", 0): 71.0},
+    }
+    head, _, first, second = script.accuracies(made)
+    assert "untuned: eurosat 1" in head
+    assert first == "| ssf | 60.0 | 60.0 | 60.0 | 61.0 | 61.0 | 61.0 | +1.0 |"
+    assert second == "| lora | 50.0 | 52.0 | 51.0 ± 12.7 | 54.0 | 54.0 | 54.0 | +3.0 ± 12.7 |"
+
+
+def test_tasks_and_samples_are_not_mixed(script):
+    row = {("a", 0): 1.0, ("a", 1): 1.0, ("b", 0): 1.0, ("b", 1): 1.0}
+    with pytest.raises(SystemExit, match="several tasks and several training samples"):
+        script.accuracies({("lora", False): row, ("lora", True): row})
