@@ -59,7 +59,9 @@ def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
     if config.per_task == "tuned":
         return with_chosen(run, tuning, Path(config.runs).expanduser())
     if tuning != Tuning():
-        raise ValueError("trials, sampler, pruner, folds and study are for the command tune, and for per_task=tuned")
+        raise ValueError(
+            "trials, sampler, untuned_first, pruner, folds and study are for the command tune, and for per_task=tuned"
+        )
     return run
 
 

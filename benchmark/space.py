@@ -57,6 +57,11 @@ class Values:
         """Every value, as Optuna sees it."""
         return [canonical(value) for value in self.values]
 
+    def held(self, value: Any) -> str | None:
+        """Return a value as Optuna sees it; None if it is none of these."""
+        plain = list(value) if isinstance(value, tuple) else value  # a yaml has lists
+        return self.grid[self.values.index(plain)] if plain in self.values else None
+
     @property
     def ends(self) -> tuple[Any, ...]:
         """Values that between them show whether a method takes all."""
@@ -102,6 +107,10 @@ class Range:
         points = [self.low, *points[1:-1], self.high]  # the powers need not come back to the ends
         return sorted({round(point) for point in points}) if self.whole else points
 
+    def held(self, value: Any) -> float | None:
+        """Return a value as Optuna sees it; None if it lies outside."""
+        return value if isinstance(value, (int, float)) and self.low <= value <= self.high else None
+
     @property
     def ends(self) -> tuple[Any, ...]:
         """Values that between them show whether a method takes all."""
@@ -115,9 +124,15 @@ class Range:
 
 @dataclass(frozen=True)
 class Space:
-    """Domains by dotted field, such as recipe.lr."""
+    """What is searched.
+
+    Attributes:
+        domains: by dotted field, such as recipe.lr.
+        usual: the value that each field has in a run that is not tuned.
+    """
 
     domains: Mapping[str, Values | Range]
+    usual: Mapping[str, Any]
 
     @property
     def written(self) -> dict[str, Any]:
@@ -133,6 +148,17 @@ class Space:
     def points(self) -> int:
         """How many points its grid has."""
         return math.prod(len(domain.grid) for domain in self.domains.values())
+
+    @property
+    def lacking(self) -> dict[str, Any]:
+        """Settings of a run that is not tuned which are not in the space."""
+        return {name: value for name, value in self.usual.items() if self.domains[name].held(value) is None}
+
+    @property
+    def untuned(self) -> dict[str, Any] | None:
+        """The settings of a run that is not tuned, as Optuna sees them; None if one of them is not in the space."""
+        held = {name: domain.held(self.usual[name]) for name, domain in self.domains.items()}
+        return None if self.lacking else held
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """Return the settings that a trial tries."""
@@ -152,18 +178,20 @@ def read_space(written: object, run: Run) -> Space:
             "space: {recipe: {lr: {log: [1e-4, 1e-1]}}}"
         )
     domains: dict[str, Values | Range] = {}
+    usual: dict[str, Any] = {}
     for section, fields in written.items():
         if section not in SECTIONS or not isinstance(fields, Mapping):
             raise ValueError(f"space: unknown section {section!r}; expected {' or '.join(SECTIONS)} with fields below")
         for field, domain in fields.items():
             name = f"{section}.{field}"
             try:
-                domains[name] = _domain(domain, _default(run, section, str(field)))
+                usual[name] = _default(run, section, str(field))
+                domains[name] = _domain(domain, usual[name])
                 for value in domains[name].ends:
                     tried(run, {name: value})
             except ValueError as error:
                 raise ValueError(f"space.{name}: {error}") from None
-    return Space(domains)
+    return Space(domains, usual)
 
 
 def tried(run: Run, settings: Mapping[str, Any]) -> Run:

@@ -18,10 +18,14 @@ from filelock import FileLock, Timeout
 from .record import replace
 from .space import Space
 from .trial import FREE, JOURNAL, LOCKS, STUDY, Trial, load, read, text, trial_file
-from .tuned import Tuning, difference
+from .tuned import Tuning, difference, first
 
 if TYPE_CHECKING:
     import optuna
+
+
+OLDER = {"untuned_first": False}
+"""What studies did before it was told."""
 
 
 class Pruned(Exception):
@@ -60,7 +64,7 @@ class Study:
         """
         path = self.place / STUDY
         with self._lock():
-            before = load(path) if path.exists() else dict(told)
+            before = OLDER | load(path) if path.exists() else dict(told)
             kept, now = ({key: v for key, v in side.items() if key not in FREE} for side in (before, told))
             if found := difference(kept, now):
                 raise ValueError(
@@ -129,7 +133,7 @@ class Study:
             trial = Reporting(study, found._trial_id)
             if epoch not in found.intermediate_values:  # a trial that is run again has told it before
                 trial.report(accuracy, epoch)
-            if trial.should_prune():
+            if epoch < self.epochs and trial.should_prune():  # what has been trained to its end is judged
                 raise Pruned
 
     def tell(self, trial: Trial) -> None:
@@ -182,6 +186,8 @@ class Study:
         samplers = _optuna().samplers
         if self.tuning.sampler == "grid":
             return samplers.GridSampler({name: one.grid for name, one in self.space.domains.items()}, seed=self.seed)
+        if number == 0 and (settings := first(self.tuning, self.space)):
+            return samplers.GridSampler({name: [value] for name, value in settings.items()}, seed=self.seed)
         drawn = int.from_bytes(hashlib.sha256(f"{self.seed}\t{number}".encode()).digest()[:4], "big")
         if self.tuning.sampler == "random":
             return samplers.RandomSampler(seed=drawn)

@@ -61,7 +61,8 @@ class Chosen:
         settings: the chosen values, by dotted field.
         trial: the number of the trial they come from.
         accuracy, loss: of that trial, on the validation images.
-        budget: {trials, sampler, seed, pruner, folds, space, splits, tie}; space is a digest, splits {split: digest}.
+        budget: {trials, sampler, untuned_first, seed, pruner, folds, space, splits, tie}; space is a digest, splits
+            {split: digest}; without untuned_first, of an earlier version, all trials were drawn.
         declared: all that the study was told, as in study.json.
     """
 
@@ -86,6 +87,8 @@ class Chosen:
         words = {"sampler": f"by {self.budget['sampler']}", "pruner": f"with {self.budget['pruner']}"}
         words["folds"] = f"{self.budget['folds']} folds"
         odd = [words[name] for name, value in usual.items() if self.budget[name] != value]
+        if self.budget["sampler"] != "grid" and not self.budget.get("untuned_first", False):
+            odd.append("all drawn")
         return ", ".join([f"tuned, {self.budget['trials']} trials", *odd])
 
 

@@ -77,6 +77,8 @@ def prepare(wanted: list[Wanted], options: Options) -> list[Prepared]:
         points = one.space.points
         if one.tuning.sampler == "grid" and one.tuning.trials and one.tuning.trials > points:
             raise Refused(f"study {name}: the grid has {points} points, {one.tuning.trials} trials are more of them")
+        if one.tuning.untuned_first and one.tuning.sampler != "grid" and (lacking := one.space.lacking):
+            remark(f"note: study {name} draws all trials: its space does not hold the untuned {shown(lacking)}")
         if planned := _planned(one, options):  # else the data is not there, and available=true leaves it out
             studies.append(_prepared(name, one, planned[0], options))
     return studies
@@ -102,7 +104,7 @@ def _prepared(name: str, one: Wanted, whole: Planned, options: Options) -> Prepa
     assert one.tuning.trials
     said = declared(whole.resolved, one.space.domains)
     splits = {split: part["digest"] for split, part in whole.resolved["data"]["splits"].items()}
-    spent = budget(one.tuning, one.run.seed, one.space.digest, splits)
+    spent = budget(one.tuning, one.run.seed, one.space, splits)
     told = {
         **said,
         "space": one.space.written,

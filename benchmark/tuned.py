@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from .space import tried
+from .space import Space, tried
 from .spec import Run
 from .trial import CHOSEN, STUDY, TIE, Chosen, folder, load, read, read_trials
 
@@ -23,6 +23,8 @@ class Tuning:
     Attributes:
         trials: how many settings are tried; the same number for every method.
         sampler: who proposes them: tpe, random, or grid (in an order drawn by the seed).
+        untuned_first: the first trial tries the settings of a run that is not tuned, so that a small budget cannot end
+            below them by bad luck in drawing; a grid, and a space that does not hold them, have no such trial.
         pruner: none, or halving: a trial stops after a quarter or half of its epochs unless it is in the better half
             of those that came as far.
         folds: 1: train on train, judge on val; k: k-fold cross-validation within all that may be learnt from.
@@ -31,6 +33,7 @@ class Tuning:
 
     trials: int | None = None
     sampler: Literal["tpe", "random", "grid"] = "tpe"
+    untuned_first: bool = True
     pruner: Literal["none", "halving"] = "none"
     folds: int = 1
     study: str | None = None
@@ -46,6 +49,11 @@ class Tuning:
             )
         if self.study is not None and (not self.study or set(self.study) & set("/\\") or self.study.startswith(".")):
             raise ValueError(f"study becomes the name of a folder, got {self.study!r}")
+
+
+def first(tuning: Tuning, space: Space) -> dict[str, Any] | None:
+    """Return what the first trial of a study has to try, as Optuna sees it; None: what the sampler proposes."""
+    return space.untuned if tuning.untuned_first and tuning.sampler != "grid" else None
 
 
 def name_of(run: Run, tuning: Tuning) -> str:
@@ -139,11 +147,12 @@ def unlike(run: Run, resolved: Mapping[str, Any]) -> str:
     return ""
 
 
-def budget(tuning: Tuning, seed: int, space: str, splits: Mapping[str, str]) -> dict[str, Any]:
+def budget(tuning: Tuning, seed: int, space: Space, splits: Mapping[str, str]) -> dict[str, Any]:
     """Return what is recorded of a budget."""
     values = dataclasses.asdict(tuning)
     values.pop("study")
-    return {**values, "seed": seed, "space": space, "splits": dict(splits), "tie": TIE}
+    values["untuned_first"] = first(tuning, space) is not None
+    return {**values, "seed": seed, "space": space.digest, "splits": dict(splits), "tie": TIE}
 
 
 def _missing(run: Run, place: Path, tuning: Tuning) -> str:

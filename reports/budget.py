@@ -6,7 +6,8 @@ The expected validation accuracy of the best of n trials drawn **without replace
 exact mean over all its subsets of n: the sum over ranks k of v_(k) * C(k - 1, n - 1) / C(N, n). Dodge et al. (EMNLP
 2019) estimate it with replacement, E[max] = sum of v_(k) * ((k/N)^n - ((k-1)/N)^n), which is biased downwards (Tang et
 al., 2020); both are given. At n = N the first is the best that was found. A failed trial counts as 0, a stopped one as
-the last accuracy that was seen of it.
+the last accuracy that was seen of it. Where a study began with the untuned settings, so does every smaller budget: that
+trial is in all of them, and the other n - 1 are drawn from the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 from pathlib import Path
+from typing import Any
 
 from visionpeft.benchmark.trial import CHOSEN, STUDY, BadStudy, Trial, load, read_trials, studies
 
@@ -78,7 +80,7 @@ def _check(count: int, n: int) -> None:
         raise ValueError(f"the best of {n} trials needs 1 to {count}, the number of trials there are")
 
 
-def curve(study: str, told: dict[str, dict[str, str]], trials: Sequence[Trial], complete: bool) -> Curve:
+def curve(study: str, told: dict[str, Any], trials: Sequence[Trial], complete: bool) -> Curve:
     """Return the expected best of a study that has finished some trials.
 
     Args:
@@ -87,12 +89,13 @@ def curve(study: str, told: dict[str, dict[str, str]], trials: Sequence[Trial], 
         trials: its trials.
         complete: whether there are no more to come.
     """
-    values, budgets = [one.accuracy for one in trials], range(1, len(trials) + 1)
+    always = [one.accuracy for one in trials if one.number == 0 and told.get("untuned_first", False)]
+    drawn = [max([one.accuracy, *always]) for one in trials if not always or one.number]
     task, method = told["task"], told["method"]
     return Curve(
         *(study, task["suite"], task["name"], method["name"], len(trials), complete),
-        without=tuple(best_of(values, n) for n in budgets),
-        with_replacement=tuple(best_of_redrawn(values, n) for n in budgets),
+        without=(*always, *(best_of(drawn, n + 1) for n in range(len(drawn)))),
+        with_replacement=(*always, *(best_of_redrawn(drawn, n + 1) for n in range(len(drawn)))),
     )
 
 

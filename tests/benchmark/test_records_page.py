@@ -13,6 +13,7 @@ import pytest
 
 from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.record import BESIDE, SCHEMA, Record, record_files
+from visionpeft.benchmark.space import Space
 from visionpeft.benchmark.spec import Preset, Recipe
 from visionpeft.benchmark.trial import Chosen
 from visionpeft.benchmark.tuned import Tuning, budget
@@ -72,7 +73,7 @@ def test_its_table_is_the_record() -> None:
 
 def test_what_only_some_runs_have_is_on_the_page() -> None:
     own = {field.name for cls in (Recipe, Preset) for field in dataclasses.fields(cls)} - {"methods"}
-    spent = budget(Tuning(trials=4), 0, "", {})
+    spent = budget(Tuning(trials=4), 0, Space({}, {}), {})
     chosen = Chosen("s", {}, 0, 0.5, 0.1, spent, {}).recorded
     assert own | set(chosen) <= NAMES
 

@@ -33,6 +33,17 @@ def test_grids_are_half_decades_and_powers_of_two():
     assert Range(0, 0.4, "uniform", False).grid == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
 
 
+def test_the_untuned_settings_are_those_of_the_run_where_the_space_holds_them():
+    """The run has lr 1e-3 (RECIPE), rank 2 and scale 1.0; Optuna sees lists as JSON and numbers as they are."""
+    rate = {"recipe": {"lr": {"log": [1e-4, 1e-2]}}}
+    held = read_space(rate | {"method": {"rank": {"log": [2, 16]}, "scale": [0.1, 1]}}, RUN)
+    assert held.untuned == {"recipe.lr": RECIPE.lr, "method.rank": 2, "method.scale": "1"} and not held.lacking
+    outside = read_space(rate | {"method": {"rank": {"log": [4, 16]}, "scale": [0.1, 10]}}, RUN)
+    assert outside.untuned is None and outside.lacking == {"method.rank": 2, "method.scale": 1.0}
+    text = read_space({"method": {"targets": [["q", "v"], ["q", "k", "v"]]}}, RUN)
+    assert text.untuned == {"method.targets": '["q","v"]'}
+
+
 def test_the_digest_tells_spaces_apart():
     one, other = ({"recipe": {"lr": {"log": [1e-4, high]}}} for high in (1e-2, 1e-1))
     assert read_space(one, RUN).digest != read_space(other, RUN).digest

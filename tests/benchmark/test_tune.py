@@ -102,6 +102,48 @@ def test_other_samplers(command, folders, sampler):
     assert len({json.dumps(trial.settings) for trial in trials(folders)}) == 3
 
 
+def test_a_study_begins_with_the_untuned_settings(command, folders):
+    assert command("tune", *SMALL, "trials=2") == 0
+    untuned, drawn = trials(folders)
+    assert untuned.settings == {"recipe.lr": 3e-3, "recipe.weight_decay": 1e-4} != drawn.settings
+    assert command("tune", *SMALL, "trials=1", "lr=0.01", "study=of_another_rate") == 0
+    assert trials(folders, "of_another_rate")[0].settings["recipe.lr"] == 0.01
+    assert command(*SMALL, "per_task=tuned") == 0
+    (record,) = (read(path) for path in record_files(folders / "runs"))
+    assert record.run["tuned"]["untuned_first"] is True and record.label.endswith("tuned, 2 trials)")
+
+
+DRAWN = {
+    "asked for": ["untuned_first=false"],
+    "the space does not hold them": ["space.recipe.lr.log=[1e-2,1e-1]"],
+}
+
+
+@pytest.mark.parametrize("case", DRAWN)
+def test_a_study_whose_trials_are_all_drawn_says_so(command, folders, capsys, case):
+    assert command("tune", *SMALL, "trials=1", *DRAWN[case]) == 0
+    note = "draws all trials: its space does not hold the untuned recipe.lr=0.003"
+    assert (note in capsys.readouterr().err) == (case != "asked for")
+    (trial,) = trials(folders)
+    assert trial.settings["recipe.lr"] != 3e-3
+    assert command(*SMALL, "per_task=tuned") == 0
+    (record,) = (read(path) for path in record_files(folders / "runs"))
+    assert record.run["tuned"]["untuned_first"] is False and record.label.endswith("tuned, 1 trials, all drawn)")
+
+
+def test_a_study_of_before_goes_on_as_it_was_begun(command, folders, capsys):
+    """It was not told how it begins, and its trials were all drawn."""
+    assert command("tune", *SMALL, "trials=1", "untuned_first=false") == 0
+    path = folders / "runs" / "tuning" / NAME / "study.json"
+    told = json.loads(path.read_text())
+    del told["untuned_first"], told["budget"]["untuned_first"]
+    path.write_text(json.dumps(told))
+    assert command("tune", *SMALL, "trials=2") == 1
+    assert "untuned_first was False and is True" in capsys.readouterr().err
+    assert command("tune", *SMALL, "trials=2", "untuned_first=false") == 0
+    assert len(trials(folders)) == 2
+
+
 def test_folds_average_over_all_that_may_be_learnt_from(command, folders):
     assert command("tune", *SMALL, "trials=1", "folds=3") == 0
     (trial,) = trials(folders)
@@ -118,6 +160,15 @@ def test_halving_records_epochs_and_stops_what_falls_behind(command, folders):
     assert all(len(trial.seen) == 4 for trial in found if trial.status == "ok")
     assert all(0 < len(trial.seen) < 4 and not trial.runs for trial in found if trial.status == "pruned")
     assert best(found).status == "ok"
+
+
+def test_halving_stops_no_trial_that_has_been_trained_to_its_end(command, folders):
+    """Of two epochs the second is the last: there the worse half would be stopped, with nothing saved by it."""
+    halved = ["trials=4", "pruner=halving", "sampler=random", "space.recipe.lr.log=[1e-6,1.0]", "epochs=2"]
+    assert command("tune", *SMALL, *halved) == 0
+    found = trials(folders)
+    assert all((trial.status == "ok") == (len(trial.seen) == 2) for trial in found)
+    assert {len(trial.seen) for trial in found} == {1, 2}
 
 
 def test_a_trial_that_diverges_counts_as_the_worst(command, folders):

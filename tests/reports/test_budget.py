@@ -35,6 +35,16 @@ def test_a_budget_that_was_not_run_is_refused(n):
         budget.best_of(VALUES, n)
 
 
+def test_a_study_that_began_untuned_has_that_trial_in_every_budget():
+    """0.6 is always tried; of 0.9 and 0.3 one is drawn for a budget of two, so it ends at 0.9 or 0.6."""
+    told = {"task": {"suite": "mini", "name": "digits"}, "method": {"name": "lora"}}
+    tried = [Trial(number, "ok", {}, 1e-3, accuracy, 1.0) for number, accuracy in enumerate([0.6, 0.9, 0.3])]
+    begun = budget.curve("s", told | {"untuned_first": True}, tried, True)
+    assert begun.without == pytest.approx((0.6, 0.75, 0.9))
+    assert begun.with_replacement == pytest.approx((0.6, 0.75, 0.825))  # both draws are 0.3 in a quarter of cases
+    assert budget.curve("s", told, tried, True).without == pytest.approx((0.6, 0.8, 0.9))  # of three pairs two have 0.9
+
+
 def a_study(runs, accuracies):
     place = runs / "tuning" / "s"
     (place / "trials").mkdir(parents=True)
