@@ -137,7 +137,7 @@ def _differences(theirs: Record, ours: Record) -> str:
         if theirs.scores.get(name) != ours.scores.get(name)
     ]
     a, b = vars(theirs), vars(ours)
-    rest = [where for name in a if name != "scores" for where in _unequal(a[name], b[name], name)]
+    rest = [where for name in a if name not in ("scores", "seal") for where in _unequal(a[name], b[name], name)]
     shown = scores + rest[:6] + ([f"{len(rest) - 6} more"] if len(rest) > 6 else [])
     return ", ".join(shown)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 SCHEMA = 1
 STATUSES = ("ok", "oom", "diverged")
+SEAL = ',\n"seal": '
 COPIES = ("folder", "noah-jpeg")
 """Beginnings of flavours that are copies of a data set; each has tables of its own."""
 BESIDE = (
@@ -92,6 +93,8 @@ class Record:
         predictions: {file, sha256} of the per-example test predictions and labels beside the record.
         provenance: versions, commit, device, host facts, time; never part of the id.
         error: for a failed run, what happened, in one line.
+        seal: what `to_json` ends a file with: a digest of the text before it, so that `read` knows a file that was
+            changed. Empty in records of before there were seals.
     """
 
     id: str
@@ -112,6 +115,7 @@ class Record:
     predictions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     error: str = ""
+    seal: str = field(default="", compare=False)
 
     @property
     def stem(self) -> str:
@@ -125,10 +129,12 @@ class Record:
         return f"{self.run['task']['suite'] if self.status == 'ok' else 'failed'}/{self.stem}.json"
 
     def to_json(self) -> str:
-        """Return the file's text: a line per field, so that it is small and still diffs."""
+        """Return the file's text: a line per field, so that it is small and still diffs, and the seal in the last."""
         values = dataclasses.asdict(self)
+        del values["seal"]
         lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in values.items())
-        return "{\n" + ",\n".join(lines) + "\n}\n"
+        text = "{\n" + ",\n".join(lines)
+        return f'{text}{SEAL}"{_digest(text)}"\n}}\n'
 
 
 class BadRecord(ValueError):
@@ -146,17 +152,23 @@ def run_id(run: dict[str, Any]) -> str:
     for section, key in BESIDE:
         if isinstance(asked.get(section), dict):
             asked[section].pop(key, None)
-    return hashlib.sha256(canonical(asked).encode()).hexdigest()[:10]
+    return _digest(canonical(asked))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def read(path: Path) -> Record:
     """Read one record.
 
     Raises:
-        BadRecord: not JSON, another schema, missing or unknown fields, or an id that does not match the contents.
+        BadRecord: not JSON, another schema, missing or unknown fields, or an id or a seal that does not match the
+            contents.
     """
     try:
-        values = json.loads(path.read_text())
+        text = path.read_text()
+        values = json.loads(text)
     except (ValueError, OSError, RecursionError) as error:
         raise BadRecord(f"{path}: not readable as JSON ({error})") from None
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
@@ -174,6 +186,8 @@ def read(path: Path) -> Record:
         raise BadRecord(f"{path}: run is no plain value ({error})") from None
     if found != record.id:
         raise BadRecord(f"{path}: id {record.id} does not match its contents ({found}); edited by hand?")
+    if record.seal and record.seal != _digest(text.rpartition(SEAL)[0]):
+        raise BadRecord(f"{path}: changed after it was written, as its seal shows; edited by hand? Repeat that run")
     return record
 
 

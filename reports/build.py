@@ -13,7 +13,7 @@ from .aggregate import Clusters, half_width_of_average
 from .averages import averages, together
 from .found import Found
 from .found import column as column_name
-from .reading import LeaderboardError, check_cell, check_digests, superseded
+from .reading import LeaderboardError, check_cell, check_digests, check_row, superseded
 from .sound import is_number
 from .table import UNTITLED, Cell, Column, Mean, Row, Setting, Table, place
 
@@ -134,6 +134,7 @@ def _facts(found: Iterable[Found]) -> dict[str, tuple[Any, ...]]:
 def _row(
     label: str, found: list[Found], columns: tuple[Column, ...], group_tasks: Mapping[str, int], suite_tasks: int
 ) -> Row:
+    check_row(one for one in found if one.record.status == "ok")
     by_column: dict[str, list[Found]] = defaultdict(list)
     for one in found:
         by_column[one.column].append(one)

@@ -10,10 +10,28 @@ from pathlib import Path
 import numpy as np
 
 Pair = tuple[np.ndarray, np.ndarray | None]
+NEARLY = 1e-3
+"""How far a count of right answers may be from a whole number."""
 
 
 class PredictionsError(ValueError):
     """A predictions file that is not there, or that cannot be read; the message names it."""
+
+
+def right(accuracy: float, size: int) -> int | None:
+    """Return how many of so many images an accuracy is; None if that is no whole number."""
+    return round(accuracy * size) if abs(accuracy * size - round(accuracy * size)) <= NEARLY else None
+
+
+def unlike(record: Path, test: str, accuracy: float) -> str:
+    """Return what the predictions beside a record say against its accuracy; empty where they agree or cannot tell."""
+    try:
+        found, labels = predicted(record, test)
+    except PredictionsError:
+        return ""
+    if labels is None or not found.size or right(accuracy, found.size) == (count := int((found == labels).sum())):
+        return ""
+    return f"accuracy {accuracy} of {test}, but {count} of the {found.size} predictions beside it are right"
 
 
 def predicted(record: Path, test: str) -> Pair:

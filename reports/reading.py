@@ -10,11 +10,19 @@ from typing import Any
 from visionpeft.benchmark.record import BESIDE, BadRecord, Record, record_files, run_id
 
 from .found import Found, tests
+from .predicted import right, unlike
 from .rules import epochs
 from .sound import is_accuracy, sound
 
 NOT_SETTINGS = {"seed", "oracle", *(".".join(place) for place in BESIDE)}
 """What may differ between the runs of one cell: the seed, the diagnostic, names, and how large the suite was then."""
+OF_A_ROW = ("method", "recipe", "versions", "per_task", "preset", "tuned")
+"""Sections of a run in which the tasks of a row are alike."""
+BY_TASK = {"recipe.precision", *(f"preset.{name}" for name in ("model", "data", "selected", "lacks"))}
+BY_TASK |= {f"tuned.{name}" for name in ("study", "trial", "seed", "splits")}
+"""What of that may differ all the same."""
+CHOSEN = {"method.fields", "recipe"}
+"""What may differ as well where settings were chosen for each task."""
 LEARNT = ("train", "val")
 BY_SEED = {"data.sample", *(f"data.splits.{name}" for name in LEARNT)}
 """What may differ as well where the run's seed chooses the training images."""
@@ -51,7 +59,7 @@ def load(root: Path) -> tuple[list[Found], list[str]]:
             skipped.append(f"{name}: {error}")
             continue
         due = tests(record)
-        if wrong := _without_accuracy(record, due):
+        if wrong := _without_accuracy(record, due) or _altered(path, record, due):
             skipped.append(f"{name}: {wrong}")
         else:
             seen = {test: epochs(record.curve, test) for test in due} if record.run.get("oracle") else {}
@@ -68,6 +76,19 @@ def _without_accuracy(record: Record, due: Iterable[str]) -> str:
             return f"has no {test} score"
         if not is_accuracy(value):
             return f"accuracy {value!r:.60} of {test}, expected a number from 0 to 1; repeat that run"
+    return ""
+
+
+def _altered(path: Path, record: Record, due: Iterable[str]) -> str:
+    """Return which accuracy of a record that has no seal cannot be the one that was measured; empty if none."""
+    if record.seal or record.status != "ok":
+        return ""
+    for test in due:
+        value, size = record.scores[test], record.run["data"]["splits"].get(test, {}).get("size", 0)
+        if right(value, size) is None:
+            return f"accuracy {value} of {test} is no whole number of right answers out of {size}; edited by hand?"
+        if against := unlike(path, test, value):
+            return f"{against}; edited by hand?"
     return ""
 
 
@@ -182,6 +203,27 @@ def check_cell(found: list[Found]) -> None:
             raise LeaderboardError(
                 f"{found[0].file} and {one.file} are both called {name!r} on {one.column}, but {difference}; they are "
                 "not averaged: take one of the two away, or run all seeds under the same settings"
+            )
+
+
+def check_row(found: Iterable[Found]) -> None:
+    """Refuse a row whose tasks were run under other settings than each other, unless they were chosen for each task.
+
+    What a study or the literature chose by task are fields of the method and of the recipe; a precision is the
+    machine's, and stands above the table.
+
+    Raises:
+        LeaderboardError: another setting, version, or budget of tuning.
+    """
+    first: Found | None = None
+    for one in found:
+        first = first or one
+        free = BY_TASK | (CHOSEN if one.run.get("per_task") or "tuned" in one.run else set())
+        here, there = ({name: each.run.get(name) for name in OF_A_ROW} for each in (one, first))
+        if difference := _difference(there, here, free):
+            raise LeaderboardError(
+                f"{first.file} and {one.file} are both called {one.record.label!r}, but {difference}; one row is "
+                "averaged over tasks that were run alike: take one of the two away, or run all tasks as one of them"
             )
 
 

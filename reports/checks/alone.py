@@ -9,13 +9,12 @@ from typing import Any
 from visionpeft.benchmark.record import Record
 
 from ..found import tests
+from ..predicted import right
 from ..rules import BEST_VAL, LAST, epochs
 from ..sound import is_accuracy, is_number
 from .finding import Finding, error, warning
 from .measured import measured
 
-NEARLY = 1e-3
-"""How far a count of right answers may be from a whole number."""
 SIGMAS = 4.0
 """How many standard errors apart two accuracies are when chance is no explanation any more."""
 RULES = {rule.name: rule for rule in (LAST, BEST_VAL)}
@@ -66,7 +65,7 @@ def _scores(file: str, record: Record, due: list[str]) -> Iterator[Finding]:
             yield error(f"accuracy {value} of {name}, expected a number from 0 to 1", file)
             continue
         size = splits.get(name, splits.get(name.partition("/")[2], {})).get("size", 0)
-        if abs(value * size - round(value * size)) > NEARLY:
+        if right(value, size) is None:
             yield error(f"accuracy {value} of {name} is no whole number of right answers out of {size}", file)
     for name, split in splits.items():
         if split["expected"] not in (None, split["size"]):

@@ -114,9 +114,6 @@ def _budgets(table: Table) -> Iterator[Finding]:
 def _mixed(name: str, row: Row) -> Iterator[Finding]:
     done = [one.record for cell in row.cells.values() for one in cell.done]
     for what, values in {
-        "harness version": [_of(record.run.get("versions"), "harness") for record in done],
-        "pixels version": [_of(record.run.get("versions"), "pixels") for record in done],
-        "method version": [_of(record.run["method"], "version") for record in done],
         "precision": [_of(record.run["recipe"], "precision") for record in done],
         **{
             f"{package} version": [_of(record.provenance.get("versions"), package) for record in done]

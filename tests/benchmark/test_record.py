@@ -23,6 +23,7 @@ def test_round_trip(tmp_path):
     path = tmp_path / "r.json"
     path.write_text(record(scores={"test": 0.5}).to_json())
     assert read(path) == record(scores={"test": 0.5})
+    assert path.read_text().endswith(f',\n"seal": "{read(path).seal}"\n}}\n') and len(read(path).seal) == 10
     assert record().stem == f"t--m--s3--{run_id(RUN)}"
 
 
@@ -42,6 +43,35 @@ def test_what_is_no_record_is_refused(tmp_path, change, message):
     with pytest.raises(BadRecord, match=message) as error:
         read(path)
     assert str(path) in str(error.value)
+
+
+EDITS = {
+    "an accuracy": ('"test": 0.5', '"test": 0.6'),
+    "a label": ('"label": "m"', '"label": "m (x)"'),
+    "a size that is no part of the id": ('"suite_tasks": 19', '"suite_tasks": 1'),
+    "the seal": ('"seal": "', '"seal": "0'),
+    "one blank": ('"status": "ok"', '"status":  "ok"'),
+}
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_a_file_that_was_changed_after_it_was_written_is_refused(tmp_path, what):
+    before, after = EDITS[what]
+    path = tmp_path / "r.json"
+    run = RUN | {"task": RUN["task"] | {"suite_tasks": 19}}
+    text = record(run=run, scores={"test": 0.5}).to_json()
+    assert before in text
+    path.write_text(text.replace(before, after))
+    with pytest.raises(BadRecord, match="changed after it was written, as its seal shows"):
+        read(path)
+
+
+def test_a_record_of_before_there_were_seals_is_read(tmp_path):
+    path = tmp_path / "r.json"
+    values = json.loads(record(scores={"test": 0.5}).to_json())
+    del values["seal"]
+    path.write_text(json.dumps(values))
+    assert read(path) == record(scores={"test": 0.5})
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": 1'])

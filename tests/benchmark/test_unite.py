@@ -168,7 +168,8 @@ def test_a_success_joins_a_failure_and_two_failures_are_none(stores):
 
 
 def edit(path: Path, **changes) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    """Change a record as it was before there were seals."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"seal": ""} | changes))
 
 
 SPOILT = {
@@ -181,6 +182,7 @@ SPOILT = {
     "NaN": (lambda path: edit(path, scores={"test": float("nan")}), "accuracy nan of test, expected a number"),
     "percent": (lambda path: edit(path, scores={"test": 93}), "accuracy 93 of test, expected a number"),
     "another type": (lambda path: edit(path, provenance=[]), "provenance is [], expected an object"),
+    "a changed text": (lambda path: path.write_text(path.read_text().replace("0.5", "0.6")), "changed after it was"),
     "a bottomless file": (lambda path: path.write_text("[" * 100_000), "not readable as JSON"),
     "other predictions": (lambda path: path.with_suffix(".npz").write_bytes(b"x"), "is not the predictions file"),
 }

@@ -170,7 +170,6 @@ def test_where_a_record_comes_from(runs) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"versions": {"harness": 1, "pixels": 1}}, "one row mixes harness versions 1 and 2"),
         ({"fields": {"provenance": CLEAN | {"versions": {"torch": "2.13"}}}}, "mixes torch versions 2.13 and 2.14.1"),
         ({"recipe__precision": "bf16"}, "one row mixes precisions bf16 and fp32"),
     ],
@@ -180,6 +179,13 @@ def test_what_a_row_mixes(runs, changes, message) -> None:
         wrote(runs, 100 + seed, "digits", seed=seed, versions={"harness": 2, "pixels": 1})
         wrote(runs, 100 + seed, "count", seed=seed, **({"versions": {"harness": 2, "pixels": 1}} | changes))
     assert [line for line in warned(runs) if message in line]
+
+
+def test_a_row_of_two_versions_is_an_error(runs) -> None:
+    wrote(runs, 100, "digits", versions={"harness": 2, "pixels": 1})
+    wrote(runs, 100, "count", versions={"harness": 1, "pixels": 1})
+    (found,) = (one for one in check(runs.root).findings if one.error)
+    assert "versions.harness is 1 in the first and 2 in the second" in found.what
 
 
 def test_a_label_may_say_more_than_the_method(runs) -> None:

@@ -3,9 +3,12 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from visionpeft.benchmark.record import run_id
+from visionpeft.benchmark.store import pack
+from visionpeft.reports.build import tables
 from visionpeft.reports.found import Found
 from visionpeft.reports.reading import LeaderboardError, check_cell, check_digests, load, superseded
 from visionpeft.reports.table import Setting
@@ -179,6 +182,72 @@ def test_one_cell_under_two_settings_is_refused(runs, change: str, value: object
     with pytest.raises(LeaderboardError) as error:
         check_cell(counted(runs))
     assert all(word in str(error.value) for word in (a.name, b.name, "'lora'", "digits", words))
+
+
+OF_A_TASK = [
+    ("method__fields", {"rank": 4, "label": "lora"}, "method.fields.rank is 8 in the first and 4 in the second"),
+    ("method__version", 2, "method.version is 1 in the first and 2 in the second"),
+    ("recipe__lr", 3e-3, "recipe.lr is 0.001 in the first and 0.003 in the second"),
+    ("versions", {"harness": 2}, "versions is None in the first and {'harness': 2} in the second"),
+]
+
+
+@pytest.mark.parametrize(("change", "value", "words"), OF_A_TASK)
+def test_a_row_of_two_settings_is_refused(runs, change: str, value: object, words: str) -> None:
+    """Tasks of one name that were run otherwise are never averaged: a default may have moved in between."""
+    one, other = runs.add(0.5, "count"), runs.add(0.5, "digits", **{change: value})
+    with pytest.raises(LeaderboardError) as error:
+        tables(load(runs.root)[0])
+    assert all(part in str(error.value) for part in (words, one.name, other.name, "both called 'lora'"))
+
+
+def test_what_was_chosen_for_each_task_may_differ_between_tasks_and_a_version_may_not(runs) -> None:
+    changed = {"method__fields": {"rank": 4}, "recipe__lr": 3e-3, "recipe__precision": "bf16"}
+    found = {"study": "a", "trials": 8, "folds": 1, "trial": 2, "seed": 0, "splits": {}, "space": "x"}
+    chosen = {"tuned": [found, found | {"study": "b", "trial": 5, "seed": 1, "splits": {"val": "x"}}],
+              "per_task": ["test", "test"]}  # fmt: skip
+    for name, (here, there) in chosen.items():
+        runs.add(0.5, "count", f"lora ({name})", **{name: here})
+        runs.add(0.5, "digits", f"lora ({name})", **{name: there, **changed, "method__fields": {"rank": 4}})
+    assert {row.label for row in tables(load(runs.root)[0])[0].rows} == {"lora (tuned)", "lora (per_task)"}
+    runs.add(0.5, "location", "lora (per_task)", per_task="test", method__version=2)
+    with pytest.raises(LeaderboardError, match="method.version is 1 in the first and 2 in the second"):
+        tables(load(runs.root)[0])
+
+
+def test_a_row_tuned_with_two_budgets_is_refused(runs) -> None:
+    spent = {"study": "a", "trials": 8, "folds": 1, "untuned_first": True}
+    runs.add(0.5, "count", "lora (tuned)", tuned=spent)
+    runs.add(0.5, "digits", "lora (tuned)", tuned=spent | {"study": "b", "untuned_first": False})
+    with pytest.raises(LeaderboardError, match="tuned.untuned_first is True in the first and False in the second"):
+        tables(load(runs.root)[0])
+
+
+def beside(path, right: int, size: int = 1000) -> None:
+    labels = np.zeros(size, np.uint16)
+    path.with_suffix(".npz").write_bytes(pack({"test": (np.arange(size) >= right), "labels/test": labels}))
+
+
+def test_an_edited_accuracy_is_left_out_by_name(runs) -> None:
+    """Of a record without a seal: by the predictions beside it, or as no whole number of right answers."""
+    beside(runs.add(0.5, "digits"), 500)
+    beside(runs.add(0.7, "count"), 500)
+    runs.add(0.6, "letters")
+    runs.add(0.60005, "location")
+    (runs.add(0.5, "other")).with_suffix(".npz").write_bytes(b"damaged: check-records says so")
+    found, skipped = load(runs.root)
+    assert {one.task for one in found} == {"digits", "letters", "other"}
+    assert [line.partition(": ")[2] for line in skipped] == [
+        "accuracy 0.7 of test, but 500 of the 1000 predictions beside it are right; edited by hand?",
+        "accuracy 0.60005 of test is no whole number of right answers out of 1000; edited by hand?",
+    ]
+
+
+def test_a_sealed_record_that_was_edited_is_left_out_by_name(runs) -> None:
+    path = runs.add(0.5)
+    path.write_text(runs.a_record(0.5, run=runs.a_run()).to_json().replace('"test": 0.5', '"test": 0.6'))
+    found, skipped = load(runs.root)
+    assert not found and "changed after it was written, as its seal shows; edited by hand?" in skipped[0]
 
 
 def test_the_size_of_the_suite_at_the_time_is_no_setting(runs) -> None:
