@@ -70,3 +70,15 @@ def test_later_fields_leave_earlier_ids_alone():
     assert "schedule" not in _recipe(usual) and "head_init" not in _recipe(usual)
     late = Recipe("r", 1e-3, 0, 20, schedule="timm_epoch", lag=1)
     assert _recipe(late)["schedule"] == "timm_epoch" and "min_lr" not in _recipe(late)
+
+
+PRESETS = [("fact", "fact_tk"), ("repadapter", "repadapter"), ("ssf", "ssf"), ("vpt", "vpt_deep"), ("osu", "lora")]
+
+
+@pytest.mark.parametrize(("name", "method"), PRESETS)
+def test_only_what_was_published_by_task_differs_between_tasks(composed, name, method):
+    """A table refuses a row whose tasks have other settings, unless the run says that they were chosen by task."""
+    needs = ["lr=0.1"] if name == "vpt" else []
+    runs = composed("-m", f"method={method}", f"preset={name}", "task=vtab_caltech101,vtab_eurosat,vtab_dmlab", *needs)
+    assert len(runs) == 3 and len({run.label for run in runs}) == 1
+    assert len({(run.method, run.recipe) for run in runs}) == 1 or all(run.per_task for run in runs)
