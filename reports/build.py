@@ -196,8 +196,8 @@ def _average(scores: np.ndarray, weights: np.ndarray, clusters: Clusters) -> Mea
     value = float(scores[-1, used] @ weights[used])
     if np.isnan(value):
         return None
-    seeds = np.isfinite(scores[:-1, used]).any(axis=1).sum()  # those that any of these tasks has
-    return Mean(value, half_width_of_average(scores[:-1], weights, clusters), int(seeds))
+    seeds = np.isfinite(scores[:-1, used]).sum(axis=0)
+    return Mean(value, half_width_of_average(scores[:-1], weights, clusters), int(seeds.max()), int(seeds.min()))
 
 
 def _params(cells: Iterable[Cell]) -> dict[str, float | None]:

@@ -23,7 +23,7 @@ from .compare import (
     variance,
     wilcoxon,
 )
-from .table import Row, Table
+from .table import Cell, Row, Table
 
 BEST, SAME = "best", "same"
 
@@ -47,26 +47,51 @@ class Pair:
     improvement: float
 
 
-def scores(table: Table) -> np.ndarray:
-    """Return accuracies in percent, (rows, seeds, tasks); NaN where there is none or a run of the cell failed."""
-    seeds = sorted({seed for row in table.rows for seed in row.seeds})
+def scores(table: Table, seeds: Sequence[int] | None = None) -> np.ndarray:
+    """Return accuracies in percent, (rows, seeds, tasks); NaN where there is none or a run of the cell failed.
+
+    Args:
+        table: the table.
+        seeds: only these; None: all that are there.
+    """
+    seeds = sorted({seed for row in table.rows for seed in row.seeds}) if seeds is None else seeds
     found = np.full((len(table.rows), len(seeds), len(table.columns)), np.nan)
     for i, row in enumerate(table.rows):
         for j, column in enumerate(table.columns):
             cell = row.cells.get(column.name)
             for one in cell.done if cell and cell.clean else ():
-                found[i, seeds.index(one.seed), j] = one.accuracy * 100
+                if one.seed in seeds:
+                    found[i, seeds.index(one.seed), j] = one.accuracy * 100
     return found
+
+
+def on_shared_seeds(table: Table, name: str) -> dict[str, float]:
+    """Return the mean of a column, or of an average, over the table's seeds, of the rows that have them all.
+
+    A row that was run with more seeds than the others is compared by the table's alone. By label, in percent.
+    """
+    columns = [column.name for column in table.columns]
+    weights = np.eye(len(columns))[columns.index(name)] if name in columns else _averages(table).get(name)
+    if weights is None:
+        return {}
+    used = [column for column, weight in zip(columns, weights, strict=True) if weight]
+    fair = [row for row in table.rows if _comparable(row, table, weights)]
+    means = ([_on_seeds(row.cells[column], table.seeds) for column in used] for row in fair)
+    return {row.label: float(np.array(mean) @ weights[weights != 0]) for row, mean in zip(fair, means, strict=True)}
+
+
+def _on_seeds(cell: Cell, seeds: Sequence[int]) -> float:
+    return float(np.mean([one.accuracy * 100 for one in cell.done if one.seed in seeds]))
 
 
 def marks(table: Table) -> dict[tuple[str, str], str]:
     """Return (column, label) -> best or same: the highest mean, and those that cannot be told from it.
 
-    Only cells with the table's seeds, all of them finished, take part. A row is the same as the best unless their
-    paired difference is significant at 5 % after Holm's correction over the column; one that is the same with every
-    seed has no spread to be judged by, so it is not. One seed marks the best alone.
+    Only cells with all of the table's seeds, and none that failed, take part, by these seeds. A row is the same as the
+    best unless their paired difference is significant at 5 % after Holm's correction over the column; one that is the
+    same with every seed has no spread to be judged by, so it is not. One seed marks the best alone.
     """
-    every, shared = scores(table), together(table.columns)
+    every, shared = scores(table, table.seeds), together(table.columns)
     found: dict[tuple[str, str], str] = {}
     unit = dict(zip((c.name for c in table.columns), np.eye(len(table.columns)), strict=True))
     for name, weights in {**unit, **_averages(table)}.items():
@@ -92,9 +117,9 @@ def _tasks_together(table: Table) -> Clusters:
 
 
 def _comparable(row: Row, table: Table, weights: np.ndarray) -> bool:
-    """Whether a row has the table's seeds on every task of an average, all of them finished."""
+    """Whether a row has all of the table's seeds on every task of an average, and none that failed."""
     cells = [row.cells.get(column.name) for column, weight in zip(table.columns, weights, strict=True) if weight]
-    return all(cell is not None and cell.clean and cell.seeds == table.seeds for cell in cells)
+    return all(cell is not None and cell.clean and set(table.seeds) <= set(cell.seeds) for cell in cells)
 
 
 def _marked(every: np.ndarray, fair: list[int], weights: np.ndarray, shared: Clusters) -> dict[int, str]:
@@ -138,12 +163,12 @@ def family(
 
 
 def mean_rank(table: Table) -> dict[str, float]:
-    """Return the mean rank over tasks of the rows that have them all with the table's seeds, by label."""
+    """Return the mean rank over tasks, by the table's seeds, of the rows that have these on all tasks, by label."""
     counted = of_tasks(table.columns).sum(axis=1)
     fair = [i for i, row in enumerate(table.rows) if _comparable(row, table, counted)]
     if len(fair) < 2:
         return {}
-    means = np.nanmean(_by_task(scores(table)[fair], table), axis=1)
+    means = np.nanmean(_by_task(scores(table, table.seeds)[fair], table), axis=1)
     found = mean_ranks(means)
     return {table.rows[i].label: float(rank) for i, rank in zip(fair, found, strict=True)}
 

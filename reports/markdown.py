@@ -17,7 +17,8 @@ LEGEND = """\
 - Accuracies: top-1 on the test split in %, the mean over seeds and half the width of its 95 % Student's t interval; one
   seed has none, nor have seeds that all agree. An average's interval is a bootstrap of the seeds within every task,
   those of tasks that share images drawn together, widened for few seeds.
-- **Bold**: best of its column among cells with the table's seeds, all of them finished.
+- **Bold**: best of its column by the table's seeds, among cells that have all of these and no failed run. *n=*: over so
+  many seeds; of an average, from the fewest to the most that one of its tasks has.
 - *mean of groups*: the mean of the group means, as in VPT, NOAH, FacT, SSF, RepAdapter and GLoRA; *mean of tasks*: the
   mean over all tasks, as in V-PETL Bench. Neither is given for a part of a suite, nor is a mean for a part of a group.
 - *params*: trainable parameters in millions without the head; *with head*: mean over tasks; *merged*: all parameters
@@ -145,7 +146,10 @@ def marks(table: Table) -> list[str]:
 def _seeds(table: Table) -> list[str]:
     cells = [cell for row in table.rows for cell in row.cells.values() if cell.mean]
     others = any(cell.seeds != table.seeds for cell in cells)
-    return ["Cells that say n= or seeds have other seeds than the table; they are never the best."] if others else []
+    said = (
+        "Cells that say n= or seeds have others than the table's; the best is found by the table's, of cells with them."
+    )
+    return [said] if others else []
 
 
 def _blank(table: Table) -> list[str]:
@@ -155,6 +159,11 @@ def _blank(table: Table) -> list[str]:
     lacking = [row for row in table.rows if not row.mean_of_tasks]
     if not lacking:
         return []
+    if len(table.tasks) > table.suite_tasks or any(list(groups.values()).count(g) > table.group_tasks[g] for g in due):
+        return [
+            f"Runs on {len(table.tasks)} tasks ({', '.join(due.values())}), though the records say that the suite has "
+            f"{table.suite_tasks}, so nothing is averaged; give each task of a suite a yaml in the folder of tasks."
+        ]
     if len(table.tasks) < table.suite_tasks:
         have = f"{len(table.tasks)} of the suite's {table.suite_tasks} tasks ({', '.join(due.values())})"
         return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from .contrast import on_shared_seeds
 from .table import Cell, Column, Mean, Row, Table
 
 WIDE = 8
@@ -83,9 +84,8 @@ def costs(table: Table) -> list[Strip]:
 
 
 def _averages(table: Table) -> list[Strip]:
-    names = [column.name for column in table.columns if column.counted]
-    groups = _means(table, "mean of groups", names, lambda row: row.mean_of_groups)
-    return groups + _means(table, "mean of tasks", names, lambda row: row.mean_of_tasks)
+    groups = _means(table, "mean of groups", "mean of groups", lambda row: row.mean_of_groups)
+    return groups + _means(table, "mean of tasks", "mean of tasks", lambda row: row.mean_of_tasks)
 
 
 def _group(table: Table, group: str, headed: bool = False) -> list[Strip]:
@@ -99,20 +99,19 @@ def _group(table: Table, group: str, headed: bool = False) -> list[Strip]:
 
 def group_mean(table: Table, group: str) -> list[Strip]:
     """Return the column of a group's mean, or none if no row has it."""
-    names = [column.name for column in table.columns if column.group == group and column.counted]
-    return _means(table, group, names, lambda row: row.groups.get(group))
+    return _means(table, group, group, lambda row: row.groups.get(group))
 
 
-def _means(table: Table, header: str, names: list[str], mean: Callable[[Row], Mean | None]) -> list[Strip]:
-    """Return the column of an average over the named tasks, or none if no row has it."""
-    items = [_item(mean(row), 2) for row in table.rows]
-    same = [all(_comparable(row.cells.get(name), table) for name in names) for row in table.rows]
-    return [Strip(header, _best(items, same))] if any(item.text for item in items) else []
+def _means(table: Table, header: str, name: str, mean: Callable[[Row], Mean | None]) -> list[Strip]:
+    """Return the column of the average of that name, or none if no row has it."""
+    items = [_with_seeds(_item(mean(row), 2), mean(row), len(table.seeds)) for row in table.rows]
+    return [Strip(header, _best(table, name, items, 2))] if any(item.text for item in items) else []
 
 
-def _comparable(cell: Cell | None, table: Table) -> bool:
-    """Whether a cell has the table's seeds, all of them finished."""
-    return cell is not None and cell.clean and cell.seeds == table.seeds
+def _with_seeds(item: Item, mean: Mean | None, usual: int) -> Item:
+    """Say how many seeds an average is over where these are not as many as the table's."""
+    odd = mean is not None and mean.seeds != str(usual)
+    return replace(item, small=f"{item.small} n={mean.seeds}".strip()) if mean and odd else item
 
 
 def _tasks(table: Table, group: str) -> list[Strip]:
@@ -128,8 +127,8 @@ def _task(table: Table, task: str, columns: list[Column]) -> list[Strip]:
     strips = [test_set(table, column) for column in columns]
     if not columns[0].target:
         return strips
-    names = [column.name for column in columns if column.counted]
-    mean = _means(table, "mean", names, lambda row: row.targets.get(task)) if len(names) > 1 else []
+    several = sum(column.counted for column in columns) > 1
+    mean = _means(table, "mean", f"mean of {task}", lambda row: row.targets.get(task)) if several else []
     return _headed(task, [*strips, *mean])
 
 
@@ -137,8 +136,8 @@ def test_set(table: Table, column: Column) -> Strip:
     """Return the column of a test set."""
     cells = [row.cells.get(column.name) for row in table.rows]
     items = [_cell(cell, table.seeds) for cell in cells]
-    same = [_comparable(cell, table) for cell in cells]
-    return Strip((column.target or column.task) + ("‡" if "test" in column.cut else ""), _best(items, same))
+    name = (column.target or column.task) + ("‡" if "test" in column.cut else "")
+    return Strip(name, _best(table, column.name, items, 1))
 
 
 def _cell(cell: Cell | None, seeds: tuple[int, ...]) -> Item:
@@ -157,13 +156,14 @@ def _item(mean: Mean | None, digits: int) -> Item:
     return Item(f"{mean.value:.{digits}f}", "" if mean.half_width is None else f"±{mean.half_width:.{digits}f}")
 
 
-def _best(items: Sequence[Item], comparable: Sequence[bool]) -> tuple[Item, ...]:
-    """Set the best in bold among cells with the same seeds, if there are two; equal as printed is equal."""
-    values = [float(item.text) for item, fair in zip(items, comparable, strict=True) if fair and item.text]
-    best = max(values) if len(values) > 1 else None
+def _best(table: Table, name: str, items: Sequence[Item], digits: int) -> tuple[Item, ...]:
+    """Set the best in bold among rows that have the table's seeds, if there are two; equal as printed is equal."""
+    values = {label: f"{value:.{digits}f}" for label, value in on_shared_seeds(table, name).items()}
+    best = max(values.values(), key=float) if len(values) > 1 else None
+    labels = (row.label for row in table.rows)
     return tuple(
-        replace(item, bold=fair and bool(item.text) and float(item.text) == best)
-        for item, fair in zip(items, comparable, strict=True)
+        replace(item, bold=best is not None and values.get(label) == best)
+        for label, item in zip(labels, items, strict=True)
     )
 
 

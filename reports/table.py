@@ -80,11 +80,24 @@ class Setting:
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean in percent; half_width is None where there is no interval."""
+    """A mean in percent.
+
+    Attributes:
+        value: the mean.
+        half_width: of its 95 % interval; None where there is none.
+        n: over how many seeds; an average of tasks: the most that one of them has.
+        fewest: an average of tasks: the fewest that one of them has; else the same.
+    """
 
     value: float
     half_width: float | None
     n: int
+    fewest: int
+
+    @property
+    def seeds(self) -> str:
+        """How many seeds it is over, in short: 3, or 1-3 where tasks have other numbers of them."""
+        return str(self.n) if self.fewest == self.n else f"{self.fewest}-{self.n}"
 
 
 @dataclass(frozen=True)
@@ -143,7 +156,7 @@ class Cell:
     def mean(self) -> Mean | None:
         """Mean over the seeds that finished."""
         values = np.array([one.accuracy for one in self.done]) * 100
-        return Mean(float(values.mean()), half_width(values), len(values)) if len(values) else None
+        return Mean(float(values.mean()), half_width(values), len(values), len(values)) if len(values) else None
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -47,13 +47,13 @@ def _line(number: int, table: Table, row: Row) -> dict[str, Any]:
         "params_total_M": _round(row.params["total"], 6),
         "params_after_merge_M": _round(row.params["merged_total"], 6),
         "inference_cost_after_merge": _round(row.inference, 4),
-        **_mean("mean_of_groups", row.mean_of_groups),
-        **_mean("mean_of_tasks", row.mean_of_tasks),
+        **_average("mean_of_groups", row.mean_of_groups),
+        **_average("mean_of_tasks", row.mean_of_tasks),
     }
     for group in table.groups:
-        line |= _mean(f"group_{group}", row.groups.get(group))
+        line |= _average(f"group_{group}", row.groups.get(group))
     for task in dict.fromkeys(column.task for column in table.columns if column.target):
-        line |= _mean(f"targets_{task}", row.targets.get(task))
+        line |= _average(f"targets_{task}", row.targets.get(task))
     for column in table.columns:
         line |= _task(column, row.cells.get(column.name))
     return line | _header(table)
@@ -104,6 +104,10 @@ def _mean(name: str, mean: Mean | None) -> dict[str, Any]:
         f"{name}_mean": _round(mean.value if mean else None, 4),
         f"{name}_half_width": _round(mean.half_width if mean else None, 4),
     }
+
+
+def _average(name: str, mean: Mean | None) -> dict[str, Any]:
+    return {**_mean(name, mean), f"{name}_seeds": mean.seeds if mean else ""}
 
 
 def _round(value: float | None, digits: int) -> float | None:

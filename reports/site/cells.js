@@ -32,7 +32,7 @@ function bodyCell(table, row, column, edge) {
   if (value == null) return el("td", props, cell?.runs ? "\u2020" : DASH);
   if (column.kind === "cost") return el("td", props, column.text(value));
   const digits = column.kind === "task" ? 1 : 2,
-    below = [plusminus(cell.half, digits), cell.n === table.seeds.length ? "" : `n=${cell.n}`]
+    below = [plusminus(cell.half, digits), seedsOf(cell) === `${table.seeds.length}` ? "" : `n=${seedsOf(cell)}`]
       .filter(Boolean)
       .join(" ");
   return el(
@@ -42,6 +42,11 @@ function bodyCell(table, row, column, edge) {
     cell.why ? "\u2020" : null,
     below ? el("span", { class: "half" }, below) : null,
   );
+}
+
+/** How many seeds a cell is over; of an average from the fewest to the most that one of its tasks has. */
+function seedsOf(cell) {
+  return cell.seeds ?? `${cell.n}`;
 }
 
 function cellTip(table, row, column) {
@@ -55,7 +60,7 @@ function cellTip(table, row, column) {
   const runs = finished(cell).map((run) => `seed ${run.seed}: ${fixed(run.accuracy, 2)}`);
   return [
     head,
-    el("div", {}, `${fixed(value, 2)} ${plusminus(cell.half, 2)} (${count(cell.n, "seed")})`),
+    el("div", {}, `${fixed(value, 2)} ${plusminus(cell.half, 2)} (${cell.seeds ? `${cell.seeds} seeds` : count(cell.n, "seed")})`),
     runs.length
       ? el("div", { class: "dim" }, runs.slice(0, 10).join(" \u00b7 ") + (runs.length > 10 ? " \u2026" : ""))
       : null,

@@ -22,7 +22,7 @@ function drawStatistics() {
     el(
       "p",
       { class: "lead" },
-      "Mean rank over tasks, 1 is best, among methods that have every task with the table's seeds. Standard " +
+      "Mean rank over tasks, 1 is best, by the table's seeds, among methods that have these on every task. Standard " +
         "deviations of one run's accuracy in points, pooled over tasks: from seed to seed (and its training images, " +
         "where each seed has its own), from one training sample to another (where there are several), and what " +
         "another draw of as many test images would change (binomial).",
@@ -43,8 +43,8 @@ const RULES = [
     "together, widened for few seeds. Averages are blank unless every task is there and every run finished.",
   "mean of groups: the mean of the group means, as in VPT, NOAH, FacT, SSF, RepAdapter and GLoRA. mean of tasks: " +
     "the mean over all tasks, as in V-PETL Bench. They differ by points; never compare one with the other.",
-  "Best: the highest mean of its column among cells with the table's seeds, all finished. Not distinguishable " +
-    "from it: the paired difference over seeds is not significant at 5 % after Holm's correction over the column, " +
+  "Best: the highest mean of its column by the table's seeds, among cells that have these and no failed run. Not " +
+    "distinguishable from it: the paired difference over seeds is not significant at 5 % after Holm's correction over the column, " +
     "or is the same with every seed, which leaves nothing to judge it by. " +
     "With one seed only the best is marked, and that says little.",
   "\u2020 a run failed; the mean is over the others and enters no average or comparison. \u2021 the test set is " +

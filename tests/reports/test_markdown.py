@@ -47,13 +47,22 @@ def test_blanks_cuts_and_failures_are_explained(runs) -> None:
     assert "- † lora, letters, seed 2: out of memory (CUDA out of memory)" in text
 
 
+def test_more_tasks_than_the_suite_is_said_to_have_are_not_averaged_and_the_page_says_why(runs) -> None:
+    """Tasks whose suite no yaml counts."""
+    for task in ("digits", "letters"):
+        runs.add(0.5, task, task__suite_tasks=1, task__group_tasks=1)
+    text = drawn(runs)
+    said = "- Runs on 2 tasks (natural 2 of 1), though the records say that the suite has 1, so nothing is averaged;"
+    assert said in text and "mean of tasks |" not in text
+
+
 def test_rows_with_blank_averages_are_named(runs) -> None:
     runs.suite(ALL, "lora")
     runs.add(0.5, label="ssf")
     runs.add(0.5, label="ssf", seed=1)
     text = drawn(runs)
     assert "- Averages are blank where a task is missing or a run failed: ssf." in text
-    assert "- Cells that say n= or seeds have other seeds than the table" in text
+    assert "- Cells that say n= or seeds have others than the table's;" in text
 
 
 def test_what_is_not_counted_is_named(runs) -> None:

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import csv
+import io
+
+from visionpeft.reports import tidy
 from visionpeft.reports.build import tables
+from visionpeft.reports.contrast import marks, mean_rank
 from visionpeft.reports.reading import load
 from visionpeft.reports.sheet import millions, sheets
 from visionpeft.reports.table import VTAB
@@ -49,6 +54,41 @@ def test_bold_only_among_cells_with_the_same_seeds(runs) -> None:
         "others": "99.0 seeds 3 4",
         "broken": "99.0†",
     }
+
+
+def test_more_seeds_than_the_others_lose_nothing_and_win_nothing(runs) -> None:
+    """Two seeds are the table's; by these eager is ahead, though its third is bad, and lucky is behind."""
+    runs.suite(ALL, "lora", seeds=(0, 1))
+    runs.suite(ALL, "ssf", seeds=(0, 1))
+    runs.suite({task: value - 0.1 for task, value in ALL.items()}, "bitfit", seeds=(0, 1))
+    runs.suite({task: value + 0.02 for task, value in ALL.items()}, "eager", seeds=(0, 1))
+    runs.suite({task: value - 0.02 for task, value in ALL.items()}, "lucky", seeds=(0, 1))
+    for task in ALL:
+        runs.add(0.1, task, "eager", seed=2)
+        runs.add(0.99, task, "lucky", seed=2)
+    drawn = strips(runs)
+    shown = {name: dict(zip(words(drawn["method"]), words(drawn[name]), strict=True)) for name in drawn}
+    for name in ("natural/digits", "mean", "mean of groups", "mean of tasks"):
+        assert [label for label, word in shown[name].items() if "*" in word] == ["eager"], name
+        assert all(word.endswith("n=3") == (label in ("eager", "lucky")) for label, word in shown[name].items())
+    assert shown["natural/digits"]["eager"].startswith("65.0*")  # 92, 93, 10
+    (table,) = tables(load(runs.root)[0])
+    assert mean_rank(table) == {"eager": 1.0, "lora": 2.5, "ssf": 2.5, "lucky": 4.0, "bitfit": 5.0}
+    assert [label for (column, label), mark in marks(table).items() if (column, mark) == ("count", "best")] == ["eager"]
+
+
+def test_an_average_says_from_how_many_seeds_to_how_many_it_is(runs) -> None:
+    runs.suite(ALL, "lora", seeds=(0, 1))
+    runs.suite(ALL, "ssf", seeds=(0, 1))
+    runs.add(0.5, "count", "ssf", seed=2)
+    runs.suite(ALL, "linear")
+    drawn = strips(runs)
+    shown = dict(zip(words(drawn["method"]), (item.small for item in drawn["mean of tasks"]), strict=True))
+    assert "n=" not in shown["lora"] and shown["ssf"].endswith("n=2-3") and shown["linear"] == "n=1"
+    (table,) = tables(load(runs.root)[0])
+    line = next(line for line in csv.DictReader(io.StringIO(tidy.text([table]))) if line["method"] == "ssf")
+    assert line["mean_of_tasks_seeds"] == line["mean_of_groups_seeds"] == line["group_structured_seeds"] == "2-3"
+    assert line["group_natural_seeds"] == "2"
 
 
 def test_a_single_row_is_not_the_best(runs) -> None:
