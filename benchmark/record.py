@@ -31,10 +31,7 @@ BESIDE = (
     ("backbone", "name"),
     ("data", "flavour"),
     ("data", "confirmed"),
-    ("preset", "model"),
-    ("preset", "data"),
-    ("preset", "selected"),
-    ("preset", "lacks"),
+    *(("preset", name) for name in ("model", "data", "selected", "rule", "lacks", "otherwise")),
 )
 """What a run says of its surroundings: a new task in a suite, or a backbone's other name, makes no other run."""
 
@@ -65,8 +62,9 @@ class Record:
                 whether an official source's digests are all known and agree. With several test sets their splits are
                 "test/<column>", with {source, reading} of their own, and classes where restricted.
             per_task: on what published per-task settings were chosen, if they were used ("test", "val200"), else "".
-            preset: whose released runs this one restates, if any: {name, model, data, selected, lacks}: its
-                weights, its images, what its figures were chosen on, and what is still done otherwise.
+            preset: whose released runs this one restates, if any: {name, model, data, selected, rule, lacks,
+                otherwise}: its weights, its images, what its figures were chosen on and by which rule, which of its
+                settings are not restated, and what is still done otherwise.
             tuned: how a study of ours chose the settings, where one did: {study, trial, trials, sampler, seed, pruner,
                 folds, space, splits, tie} as in trial.py; a run with the same settings by hand is another run.
             versions: of what can move a number outside the method: {harness, pixels}.

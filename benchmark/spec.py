@@ -138,7 +138,9 @@ class Preset:
         model: the timm name of its weights.
         data: the images it read: noah-jpeg (NOAH's JPEG export) or tfds.
         selected: what its figures were chosen on.
-        lacks: what a run under the preset still does otherwise, if that is known to matter.
+        rule: by which rule its figures were chosen, as `reports/rules.py` calls it; empty: that is not known.
+        lacks: settings that its figures had and that are not restated, so that no run can repeat them.
+        otherwise: what a run under the preset still does otherwise, though that hardly matters.
     """
 
     name: str
@@ -146,7 +148,9 @@ class Preset:
     model: str
     data: Literal["noah-jpeg", "tfds"]
     selected: str
+    rule: Literal["", "last", "oracle", "oracle_every_10"] = ""
     lacks: str = ""
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,31 @@
 """A row under a preset beside the published row it restates: a band, and what may be said.
 
+A figure is judged by the rule that the published one was chosen by: the honest one where that was the last epoch, and
+where it was the best of some looks at the test images, the same best of ours, which is a diagnostic and called so.
+
 The band is two-sided at 95 %: the binomial spread of the published accuracy on the test images, and the spread over our
-seeds, added in squares. Published seeds are not known for these rows.
+seeds, added in squares; an average's is that of its tasks, added in squares by their weights. Published seeds are not
+known for these rows.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from .aggregate import NORMAL
-from .table import Cell, Column, Table
+import numpy as np
 
+from .aggregate import NORMAL
+from .averages import averages
+from .found import Found
+from .rules import LAST, RULES, Rule
+from .stats import half_width
+from .table import VTAB, Cell, Column, Row, Table
+
+OSU = ("adaptformer", "bitfit", "fact_tk", "fact_tt", "full", "linear", "lora", "repadapter", "ssf")
+OSU += ("vpt_deep", "vpt_shallow")
 ROWS = {
     ("fact", "fact_tt"): ("FacT-TT r<=16", "qGOFT"),
     ("fact", "fact_tk"): ("FacT-TK r<=32", "qGOFT"),
@@ -22,6 +35,7 @@ ROWS = {
     ("noah", "adapter_pfeiffer"): ("Adapter-8", "NOAH"),
     ("vpt", "vpt_deep"): ("VPT-Deep", "NOAH"),
     ("glora", "glora"): ("GLoRA", "PACE"),
+    **{("osu", name): (f"{name} [last epoch]", "Mai et al.") for name in OSU},
 }
 """(preset, method): the published row, and how the paper it is copied from begins."""
 
@@ -41,10 +55,42 @@ def verdict(ours: float, published: float, within: float, reasons: Sequence[str]
     return "above" if ours > published else "below"
 
 
-def reasons(run: Mapping[str, object], column: Column) -> list[str]:
+@dataclass(frozen=True)
+class Judged:
+    """A figure of ours beside a published one.
+
+    Attributes:
+        ours, published: in percent.
+        within: the band, in points.
+        reasons: why the two cannot be compared.
+        remarks: what differs all the same.
+        rule: by which ours was chosen.
+    """
+
+    ours: float
+    published: float
+    within: float
+    reasons: tuple[str, ...]
+    remarks: tuple[str, ...]
+    rule: Rule
+
+    def said(self, name: str) -> str:
+        """Return the sentence; `name` is the published row's."""
+        chosen = f" ({self.rule.says}: a diagnostic, no result)" if self.rule.looks_at_test else ""
+        beside = f" ({'; '.join(self.remarks)})" if self.remarks and not self.reasons else ""
+        word = verdict(self.ours, self.published, self.within, self.reasons)
+        return f"{self.ours:.1f}{chosen} beside {self.published:.1f} ± {self.within:.1f} ({name}): {word}{beside}"
+
+
+def chosen_by(preset: Mapping[str, str]) -> Rule | None:
+    """Return the rule by which a preset's figures were chosen; None where that is not known."""
+    name = preset.get("rule") or ("" if "TEST" in preset["selected"] else "last")  # older records lack it
+    return next((rule for rule in RULES if rule.name == name), None)
+
+
+def reasons(run: Mapping[str, Any], column: Column) -> list[str]:
     """Return what keeps a run under a preset from being a repetition of the published one."""
     preset, backbone = run["preset"], run["backbone"]
-    assert isinstance(preset, dict) and isinstance(backbone, dict)
     copies = [source.partition(" ")[0] for source in column.sources]
     encoded = backbone.get("jpeg") == 75 and not any(copy.startswith("folder") for copy in copies)
     same = all(copy.startswith(preset["data"]) for copy in copies) or (preset["data"] == "noah-jpeg" and encoded)
@@ -53,7 +99,7 @@ def reasons(run: Mapping[str, object], column: Column) -> list[str]:
     )
     found += [] if same else [f"images from {' or '.join(copies)} instead of {preset['data']}"]
     found += [f"test has {n} images instead of {due}" for name, (n, due) in column.cut.items() if name == "test"]
-    found += [f"published: {preset['selected']}"] if "TEST" in preset["selected"] else []
+    found += [] if chosen_by(preset) else [f"published: {preset['selected']}"]
     return found + ([preset["lacks"]] if preset["lacks"] else [])
 
 
@@ -65,24 +111,67 @@ def own_settings(label: str, run: Mapping[str, Any]) -> list[str]:
 
 
 def lines(table: Table, figures: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    """Yield a sentence for each cell of a table under a preset that has a published figure."""
+    """Yield a sentence for each cell of a table under a preset that has a published figure, and for its averages."""
     columns = {column.name: column for column in table.columns}
     for row in table.rows:
-        for task, cell in row.cells.items():
-            if (said := _line(cell, columns[task], figures)) is not None:
-                yield f"{row.label}, {task}: {said}"
+        name, published = _restated(row, figures)
+        judged = {
+            task: _judged(cell, columns[task], float(published[task]))
+            for task, cell in row.cells.items()
+            if published.get(task) and cell.mean and cell.clean
+        }
+        for task, one in (judged | _averaged(table, judged)).items():
+            yield f"{row.label}, {task}: {one.said(name)}"
 
 
-def _line(cell: Cell, column: Column, figures: Sequence[Mapping[str, str]]) -> str | None:
-    if not (cell.mean and cell.clean):
-        return None
-    run = cell.done[0].run
-    name, paper = ROWS.get((run.get("preset", {}).get("name", ""), run["method"]["name"]), ("", ""))
-    found = [f for f in figures if f["method"] == name and f["source_paper"].startswith(paper) and f.get(column.name)]
-    if not name or not found:
-        return None
-    published, images = float(found[0][column.name]), column.splits["test"]["size"]
-    within = band(published, images, cell.mean.half_width)
-    own = own_settings(cell.done[0].record.label, run)
-    said = verdict(cell.mean.value, published, within, [*own, *reasons(run, column)])
-    return f"{cell.mean.value:.1f} beside {published:.1f} ± {within:.1f} ({name}): {said}"
+def _restated(row: Row, figures: Sequence[Mapping[str, str]]) -> tuple[str, Mapping[str, str]]:
+    """Return the published row that a row restates, by name; an empty one where there is none."""
+    run = next((one.run for cell in row.cells.values() for one in cell.done), None)
+    name, paper = (
+        ROWS.get((run.get("preset", {}).get("name", ""), run["method"]["name"]), ("", "")) if run else ("", "")
+    )
+    found = [one for one in figures if name and one["method"] == name and one["source_paper"].startswith(paper)]
+    return (name, found[0]) if found else ("", {})
+
+
+def _judged(cell: Cell, column: Column, published: float) -> Judged:
+    run, label = cell.done[0].run, cell.done[0].record.label
+    preset = run["preset"]
+    rule, why = chosen_by(preset) or LAST, [*own_settings(label, run), *reasons(run, column)]
+    values = [_chosen(one, rule) for one in cell.done]
+    if None in values:
+        why.append(
+            f"published: {preset['selected']}; run it with oracle=true (ORACLE=1) to have such a figure beside it"
+        )
+        rule, values = LAST, [one.accuracy for one in cell.done]
+    percent = np.array(values, float) * 100
+    within = band(published, column.splits["test"]["size"], half_width(percent))
+    remarks = tuple(filter(None, [preset.get("otherwise", "")]))
+    return Judged(float(percent.mean()), published, within, tuple(why), remarks, rule)
+
+
+def _chosen(one: Found, rule: Rule) -> float | None:
+    """Return the accuracy of a run under a rule; None where its curve cannot tell."""
+    if not rule.looks_at_test:
+        return one.accuracy
+    epoch = rule.choose(one.epochs)
+    return epoch.test if epoch else None
+
+
+def _averaged(table: Table, judged: Mapping[str, Judged]) -> dict[str, Judged]:
+    """Return the averages over the whole suite, where every task has a figure of one rule."""
+    weights = averages(table.columns, table.group_tasks, table.suite_tasks)
+    ones = [judged.get(column.name) for column in table.columns]
+    found: dict[str, Judged] = {}
+    for name in ("mean of groups", "mean of tasks"):
+        if name in weights and set(judged) == set(VTAB) and len({one.rule.name for one in judged.values()}) == 1:
+            each = [one for one in ones if one]
+            values = np.array([(one.ours, one.published, one.within) for one in each])
+            ours, published = weights[name] @ values[:, :2]
+            found[name] = Judged(
+                *(float(ours), float(published), float(np.linalg.norm(weights[name] * values[:, 2]))),
+                tuple(dict.fromkeys(why for one in each for why in one.reasons)),
+                tuple(dict.fromkeys(why for one in each for why in one.remarks)),
+                each[0].rule,
+            )
+    return found

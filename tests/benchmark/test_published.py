@@ -1,9 +1,17 @@
 """Presets: what they set, who may have them, what a command line still decides, and how their runs are told apart."""
 
+import dataclasses
+
 import pytest
 
-from visionpeft.benchmark.plan import _recipe
+from visionpeft.benchmark.plan import _preset, _recipe
 from visionpeft.benchmark.spec import Recipe
+from visionpeft.reports.build import tables
+from visionpeft.reports.literature import figures
+from visionpeft.reports.reading import load
+from visionpeft.reports.verdict import lines
+
+from ..reports.conftest import Runs
 
 FACT = ("method=fact_tk", "preset=fact", "task=vtab_flowers102")
 
@@ -82,3 +90,27 @@ def test_only_what_was_published_by_task_differs_between_tasks(composed, name, m
     runs = composed("-m", f"method={method}", f"preset={name}", "task=vtab_caltech101,vtab_eurosat,vtab_dmlab", *needs)
     assert len(runs) == 3 and len({run.label for run in runs}) == 1
     assert len({(run.method, run.recipe) for run in runs}) == 1 or all(run.per_task for run in runs)
+
+
+REPEATED = {"fact": ("fact_tk", 70.8), "repadapter": ("repadapter", 71.0), "noah": ("lora", 69.4), "ssf": ("ssf", 75.1)}
+"""Published accuracies on DTD, as in published/vtab1k.csv: chosen on TEST."""
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_a_run_under_a_shipped_preset_can_reproduce_the_published_row(composed, tmp_path, name):
+    """From the preset as it is composed; the images are NOAH's, the best look is the published figure."""
+    method, published = REPEATED[name]
+    (asked,) = composed(f"method={method}", f"preset={name}", "task=vtab_dtd", "oracle=true")
+    store, best = Runs(tmp_path), published / 100
+    run = store.a_run("dtd", asked.label, **_preset(asked), oracle=asked.oracle, per_task=asked.per_task)
+    run["task"] |= {"suite": "vtab", "group_tasks": 7, "suite_tasks": 19}
+    run["method"] |= {"name": method, "fields": dataclasses.asdict(asked.method)}
+    run["backbone"]["model"] = asked.backbone.model
+    run["data"] |= {"source": "folder", "flavour": "noah-jpeg (folder)"}
+    curve = [
+        {"phase": "fit", "epoch": e, "loss": 1.0, "lr": 0.1, "test": best - 0.01 * (e != 90)} for e in range(1, 101)
+    ]
+    store.put(store.a_record(best - 0.1, asked.label, run, curve=curve))
+    (line,) = lines(tables(load(tmp_path)[0])[0], figures("vtab1k"))
+    assert f"{published} (best" in line and f": a diagnostic, no result) beside {published} ±" in line
+    assert line.partition("): reproduced")[2] == (f" ({asked.preset.otherwise})" if asked.preset.otherwise else "")
