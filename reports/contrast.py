@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -171,6 +172,23 @@ def mean_rank(table: Table) -> dict[str, float]:
     means = np.nanmean(_by_task(scores(table, table.seeds)[fair], table), axis=1)
     found = mean_ranks(means)
     return {table.rows[i].label: float(rank) for i, rank in zip(fair, found, strict=True)}
+
+
+def budgets(table: Table) -> dict[str, tuple[str, ...]]:
+    """Return the budgets that settings of a table were tuned with, in words, and the labels of the rows of each."""
+    found: dict[str, dict[str, None]] = {}
+    for row in table.rows:
+        for one in (one for cell in row.cells.values() for one in cell.done if "tuned" in one.run):
+            found.setdefault(_budget(one.run["tuned"]), {})[row.label] = None
+    return {words: tuple(labels) for words, labels in sorted(found.items())}
+
+
+def _budget(tuned: Mapping[str, Any]) -> str:
+    """Return what has to be equal for a budget to be; the space is the method's own, and the images are the task's."""
+    sampler, pruner, folds = tuned.get("sampler", "tpe"), tuned.get("pruner", "none"), tuned["folds"]
+    begun = "" if sampler == "grid" else " after the untuned settings" if tuned.get("untuned_first") else ", all drawn"
+    judged = f"{folds} folds" if folds > 1 else "val"
+    return f"{tuned['trials']} trials by {sampler}{begun}, judged on {judged}, pruner {pruner}"
 
 
 def variances(table: Table, every: Iterable[Table]) -> dict[str, Variance]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from . import inflation
-from .markdown import DIAGNOSED, DIAGNOSTIC, LEGEND, NO_RESULT, diagnosed, header, marks, title
+from .footnotes import footnotes
+from .markdown import DIAGNOSED, DIAGNOSTIC, LEGEND, NO_RESULT, diagnosed, header, title
 from .sheet import Item, Sheet, Strip
 from .shots import sheets
 from .table import Column, Table
@@ -70,7 +71,7 @@ def _parts(table: Table, name: str) -> Iterator[str]:
     caption = f"{escaped(title(table))}.{part} {emphasised(header(table))}."
     legend = [emphasised(line) for line in LEGEND.removeprefix("- ").split("\n- ")]
     digests = [escaped(f"Test images (digest): {told}.")] if (told := _tested(table.columns)) else []
-    yield _sheet(first, caption, name, [*map(escaped, marks(table)), *legend, *digests])
+    yield _sheet(first, caption, name, [*map(escaped, footnotes(table)), *legend, *digests])
     for number, sheet in enumerate(others, 1):
         yield _sheet(sheet, f"{escaped(sheet.title)}, as in Table~\\ref{{{name}}}.", f"{name}-{number}", [])
     if found := diagnosed(inflation.values(table)):

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from . import reference
+from .footnotes import footnotes
 from .literature import boards
-from .markdown import header, marks, title
+from .markdown import header, title
 from .sheet import Item, Sheet, Strip
 from .shots import curves, sheets
 from .table import Table
@@ -57,7 +58,7 @@ def show(tables: Sequence[Table], stream: TextIO, published: bool = False) -> No
         for sheet in sheets(table) if curves(table) else sheets(table)[:1]:
             stream.write(f"\n{sheet.title}\n" if sheet.title else "")
             _draw(sheet, stream, SPARE)
-        for mark in marks(table):
+        for mark in footnotes(table):
             stream.write(f"- {mark}\n")
     for table in tables if published else ():
         for board in boards([table]):

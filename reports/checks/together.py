@@ -8,6 +8,7 @@ from typing import Any
 
 from visionpeft.benchmark.record import Record
 
+from ..contrast import budgets
 from ..found import Found
 from ..reading import LeaderboardError, check_digests
 from ..table import Row, Setting, Table
@@ -99,16 +100,10 @@ def rows(tables: Iterable[Table]) -> Iterator[Finding]:
 
 def _budgets(table: Table) -> Iterator[Finding]:
     """Yield rows of one table whose settings were chosen with other budgets."""
-    rows: dict[str, list[str]] = defaultdict(list)
-    for row in table.rows:
-        tuned = [one.run["tuned"] for cell in row.cells.values() for one in cell.done if "tuned" in one.run]
-        for trials in sorted({str(one["trials"]) for one in tuned}):
-            rows[trials].append(f"{table.setting.suite}: {row.label}")
-    if len(rows) > 1:
-        budgets = " and ".join(sorted(rows, key=int))
-        yield warning(
-            f"settings of one table were chosen with {budgets} trials: no equal budget", *sum(rows.values(), [])
-        )
+    found = budgets(table)
+    if len(found) > 1:
+        rows = [f"{table.setting.suite}: {label}" for labels in found.values() for label in labels]
+        yield warning(f"settings of one table were chosen with unequal budgets: {'; '.join(found)}", *rows)
 
 
 def _mixed(name: str, row: Row) -> Iterator[Finding]:

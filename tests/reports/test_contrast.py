@@ -6,7 +6,8 @@ import pytest
 
 from visionpeft.reports.averages import together
 from visionpeft.reports.build import tables
-from visionpeft.reports.contrast import family, marks, mean_rank, pairs, variances
+from visionpeft.reports.contrast import budgets, family, marks, mean_rank, pairs, variances
+from visionpeft.reports.footnotes import footnotes
 from visionpeft.reports.reading import load
 
 ALL = {"digits": 0.9, "letters": 0.8, "count": 0.5, "location": 0.3}
@@ -51,6 +52,32 @@ def test_other_seeds_and_failed_cells_take_no_part(runs) -> None:
     rows(runs, "broken", (0.99, 0.99))
     runs.add(None, label="broken", seed=2, fields={"status": "oom", "scores": {}})
     assert {label for _, label in marks(made(runs)[0])} <= {"a", "b"}
+
+
+BUDGET = {"study": "s", "trial": 1, "trials": 8, "sampler": "tpe", "pruner": "none", "folds": 1, "untuned_first": True}
+USUAL = "8 trials by tpe after the untuned settings, judged on val, pruner none"
+OTHERS = {
+    "trials": ({"trials": 16}, USUAL.replace("8", "16")),
+    "sampler": ({"sampler": "random"}, USUAL.replace("tpe", "random")),
+    "pruner": ({"pruner": "halving"}, USUAL.replace("none", "halving")),
+    "folds": ({"folds": 5}, USUAL.replace("on val", "on 5 folds")),
+    "drawn": ({"untuned_first": False}, USUAL.replace(" after the untuned settings", ", all drawn")),
+    "a grid": ({"sampler": "grid", "untuned_first": False}, "8 trials by grid, judged on val, pruner none"),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_a_budget_is_equal_in_all_that_makes_one(runs, case) -> None:
+    """The study, its seed and the trial that it chose are no part of it, nor is the method's own space."""
+    changed, words = OTHERS[case]
+    runs.add(0.5, label="lora (tuned)", tuned=BUDGET)
+    runs.add(0.5, label="bitfit (tuned)", tuned=BUDGET | {"study": "t", "trial": 3, "seed": 1, "space": "y"})
+    assert budgets(made(runs)[0]) == {USUAL: ("bitfit (tuned)", "lora (tuned)")}
+    assert not any("budgets" in line for line in footnotes(made(runs)[0]))
+    runs.add(0.4, label="full (tuned)", tuned=BUDGET | changed)
+    assert budgets(made(runs)[0]) == {USUAL: ("bitfit (tuned)", "lora (tuned)"), words: ("full (tuned)",)}
+    (said,) = (line for line in footnotes(made(runs)[0]) if "budgets" in line)
+    assert said.startswith("Settings were tuned with unequal budgets: ") and f"{words}: full (tuned)" in said
 
 
 def test_one_seed_marks_the_best_alone(runs) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from visionpeft.reports import literature
 from visionpeft.reports.build import tables
-from visionpeft.reports.markdown import header, marks, section
+from visionpeft.reports.footnotes import footnotes
+from visionpeft.reports.markdown import header, section
 from visionpeft.reports.reading import LeaderboardError, load
 from visionpeft.reports.sheet import sheets
 from visionpeft.reports.tidy import text
@@ -75,7 +76,7 @@ def test_a_column_for_each_and_their_mean_without_the_restricted_one(runs) -> No
 
 def test_the_two_conventions_are_explained(runs) -> None:
     one(runs)
-    (mark,) = marks(made(runs))
+    (mark,) = footnotes(made(runs))
     assert mark.startswith(
         "imagenet/a_200: the class is chosen among those of the test set; elsewhere, and so in every"
     )
@@ -95,7 +96,7 @@ def test_the_domain_that_was_learnt_from_is_shown_and_in_no_mean(runs) -> None:
     (row,) = table.rows
     assert row.cells["imagenet/val"].mean.value == 90
     assert row.targets["imagenet"].value == row.mean_of_tasks.value == pytest.approx((60 + 10 + 50) / 3)
-    own, same = marks(table)
+    own, same = footnotes(table)
     assert own.startswith("imagenet/a_200: the class is chosen")
     assert same == "imagenet/val: the domain that was learnt from; it enters no mean, which is over the other domains"
 
@@ -106,8 +107,9 @@ def test_a_test_set_that_nobody_had_is_a_blank_column_with_its_reason(runs) -> N
     found = drawn(runs)
     assert (found["imagenet/v2"], found["a"], found["a_200"]) == (["60.0", "50.0"], ["", ""], ["", ""])
     assert "mean" not in found and not any(row.targets or row.groups or row.mean_of_tasks for row in made(runs).rows)
-    assert "Blank, as the test set was absent: imagenet/a, imagenet/a_200 of lora, ssf: noah: no imagenet-a" in marks(
-        made(runs)
+    assert (
+        "Blank, as the test set was absent: imagenet/a, imagenet/a_200 of lora, ssf: noah: no imagenet-a"
+        in footnotes(made(runs))
     )
 
 
@@ -117,7 +119,7 @@ def test_only_the_row_that_lacks_it_is_blank(runs) -> None:
     lora, ssf = sorted(made(runs).rows, key=lambda row: row.label)
     assert (set(lora.cells), lora.targets) == ({"imagenet/v2"}, {})
     assert ssf.targets["imagenet"].value == pytest.approx(35)
-    assert [mark for mark in marks(made(runs)) if "absent" in mark] == [
+    assert [mark for mark in footnotes(made(runs)) if "absent" in mark] == [
         "Blank, as the test set was absent: imagenet/a, imagenet/a_200 of lora: noah: no imagenet-a"
     ]
 
