@@ -24,8 +24,10 @@ from .rules import LAST, RULES, Rule
 from .stats import half_width
 from .table import VTAB, Cell, Column, Row, Table
 
-OSU = ("adaptformer", "bitfit", "fact_tk", "fact_tt", "full", "linear", "lora", "repadapter", "ssf")
-OSU += ("vpt_deep", "vpt_shallow")
+OSU = (
+    *("adaptformer", "bitfit", "fact_tk", "fact_tt", "full", "linear", "lora", "repadapter", "ssf"),
+    *("vpt_deep", "vpt_shallow"),
+)
 ROWS = {
     ("fact", "fact_tt"): ("FacT-TT r<=16", "qGOFT"),
     ("fact", "fact_tk"): ("FacT-TK r<=32", "qGOFT"),
