@@ -112,11 +112,16 @@ def save_merged(folder: Path, out: Path, weights: str | None = None, trust: bool
     """Merge an adapter into its backbone and write weights that plain timm loads.
 
     Raises:
-        ValueError: something of the method is left to run after merging.
+        ValueError: something of the method is left to run after merging, or layers have a bias that timm's lack.
     """
     model, backbone, values = load(folder, weights, trust)
     if not merge(model):
         raise ValueError(f"{values['method']['_target_']} does not merge into plain layers; use the adapter as it is")
     with torch.no_grad():
         tensors = {key: tensor.contiguous() for key, tensor in model.state_dict().items()}
+    if added := sorted(set(tensors) - set(outline(backbone, values["task"]["num_classes"]).state_dict())):
+        raise ValueError(
+            f"merging gave {backbone.model} tensors that it lacks ({added[0]}, {len(added)} in all), so plain timm "
+            "cannot load them; use the adapter as it is"
+        )
     _write(tensors, out, {"model": backbone.model, "num_classes": str(values["task"]["num_classes"])})

@@ -46,7 +46,7 @@ class GLoRA(Method):
     """Generalised low-rank adaptation.
 
     Attributes:
-        rank: r, of all low-rank supports.
+        rank: r, of all low-rank supports; layers with fewer inputs or outputs have as many as they can.
         smaller_ranks: further choices, cut from the same tensors.
         config: one word for all layers, or one per layer joined by "-"; None searches.
         factor: "hadamard", W * A (the authors' code), or "matrix", W A with A of (in, in) (the paper).
@@ -111,12 +111,14 @@ class GLoRA(Method):
     def inject(self, model: nn.Module) -> None:  # noqa: D102
         freeze(model)
         head = heads(model)
-        linears = [name for name, m in model.named_modules() if isinstance(m, nn.Linear) and m not in head]
+        linears = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear) and m not in head}
         if not linears:
             raise ValueError(f"{type(model).__name__} has no linear layer but its head")
         targets = {name.rpartition(".")[2] for name in linears} if self.targets is None else set(self.targets)
-        number = sum(name.rpartition(".")[2] in targets for name in linears)
-        words = [EVERY] * number if self.config is None else [(word,) for word in spread(self.config, number)]
+        sizes = [min(m.weight.shape) for name, m in linears.items() if name.rpartition(".")[2] in targets]
+        if self.rank > max(sizes, default=self.rank):
+            raise ValueError(f"rank {self.rank} is above min(in, out) of every layer to adapt, at most {max(sizes)}")
+        words = [EVERY] * len(sizes) if self.config is None else [(word,) for word in spread(self.config, len(sizes))]
         left = iter(words)
 
         def wrap(base: nn.Linear) -> nn.Linear:

@@ -24,15 +24,13 @@ class GLoRALinear(nn.Linear):
     Parameters, as far as they are needed: A_down (out, r), or (in, r) where A is a matrix factor, and A_up (r, in);
     B_down (out, r), B_up (r, in); C_down (in, r), C_up (r, 1); D (out,); E (out,). Entangled, a vector is the first
     column of `down` and a scalar the first element of the vector; else both have tensors of their own, such as
-    A_vector and A_scalar. A smaller rank is the beginning of a larger one.
+    A_vector and A_scalar. A smaller rank is the beginning of a larger one; none is above min(in, out).
     """
 
     def __init__(
         self, base: nn.Linear, rank: int, *words: str, factor: Factor = "hadamard", entangled: bool = True
     ) -> None:
         adopt(self, base)
-        if rank > min(self.in_features, self.out_features):
-            raise ValueError(f"rank {rank} is above min(in, out) = {min(self.in_features, self.out_features)}")
         self.rank, self.factor, self.entangled, self.words = rank, factor, entangled, words
         sizes: Shapes = {}
         for word in words:
@@ -67,6 +65,7 @@ class GLoRALinear(nn.Linear):
         kind, rank = choice[0], int(choice[1:] or self.rank)
         if rank > self.rank:
             raise ValueError(f"config has {choice} and the rank is {self.rank}")
+        rank = min(rank, self.in_features, self.out_features)
         if kind == "N" or (support == "D" and self.bias is None):
             return {}
         over_inputs = support == "C" or (support == "A" and self.factor == "matrix")

@@ -7,7 +7,10 @@ layers it has a method `fold()`, which returns the equivalent plain module, or N
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -48,8 +51,11 @@ def swap(
 ) -> None:
     """Replace every layer of class `kind` whose last name is in `targets` by `wrap(layer)`.
 
+    Where timm hands qkv's weight to a function, with biases that are the parent's, its own switch makes it call the
+    layer and add these biases afterwards. The layer itself has no bias then.
+
     Raises:
-        ValueError: a target names no layer of that class, or one that is already adapted.
+        ValueError: a target names no layer of that class, one that is already adapted, or one that is not called.
     """
     wanted = set(targets)
     whole = hasattr(model, "get_classifier")  # else it is a part of one, which has no head
@@ -64,17 +70,29 @@ def swap(
         )
     for name in found:
         parent = model.get_submodule(name.rpartition(".")[0])
-        if getattr(parent, "q_bias", None) is not None:
-            raise ValueError(
-                f"{name} cannot be adapted: {type(parent).__name__} reads its weights past the layer; a method that "
-                "has targets can leave it out, such as with targets=[fc1,fc2]"
-            )
+        if bypassed(type(parent), name.rpartition(".")[2]):
+            if not hasattr(parent, "qkv_bias_separate"):
+                raise ValueError(
+                    f"{name} cannot be adapted: {type(parent).__name__} reads its weights past the layer; a method "
+                    "that has targets can leave it out, such as with targets=[fc1,fc2]"
+                )
+            parent.qkv_bias_separate = True  # type: ignore[assignment]
         if foreign(layers[name]):
             raise ValueError(f"{name} is already adapted ({type(layers[name]).__name__}); inject one method once")
         try:
             model.set_submodule(name, wrap(layers[name]).train(layers[name].training))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
+
+
+@cache
+def bypassed(parent: type[nn.Module], leaf: str) -> bool:
+    """Whether the forward of a class hands the weight of a layer of its own to a function, past the layer."""
+    try:
+        source = inspect.getsource(parent.forward)
+    except (OSError, TypeError):  # a class without a file has no text to look at
+        return False
+    return re.search(rf"\b(F|torch)\.\w+\([^()]*\bself\.{re.escape(leaf)}\.weight\b", source) is not None
 
 
 def transformer_blocks(model: nn.Module, who: str) -> Any:

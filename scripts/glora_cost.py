@@ -5,6 +5,7 @@ W' densely in every layer. Times are taken in turn, on the same random subnets, 
 the processor's, which other jobs disturb less: read the ratios. `glora_candidates` times the search.
 
     python scripts/glora_cost.py [flops] [step] [--model tiny] [--batch 16] [--repeats 8] [--draws 100]
+        [--smaller-ranks 4 2]
 """
 
 from __future__ import annotations
@@ -75,9 +76,9 @@ def made(model: str, method: Method, device: torch.device | str, precision: str 
     return vit
 
 
-def subnets(model: nn.Module, number: int) -> list[Words]:
+def subnets(model: nn.Module, number: int, method: GLoRA | None = None) -> list[Words]:
     """Return random configurations, the same ones each time."""
-    space, rng = GLoRA().space(adapted_layers(model)), random.Random(0)
+    space, rng = (method or GLoRA()).space(adapted_layers(model)), random.Random(0)
     return [space.draw(rng) for _ in range(number)]
 
 
@@ -89,16 +90,17 @@ def step_flops(model: nn.Module, size: int) -> float:
     return counter.get_total_flops() / len(x) / 1e9
 
 
-def flops(rank: int, draws: int) -> None:
-    """Print FLOPs of a step against LoRA's."""
-    print(f"\n## FLOPs of a training step, rank {rank}\n\nRelative to LoRA on all linear layers.\n")
+def flops(method: GLoRA, draws: int) -> None:
+    """Print FLOPs of a step against LoRA's of the method's rank; a supernet may draw smaller ranks as well."""
+    rank, ranks = method.rank, ", ".join(map(str, (method.rank, *method.smaller_ranks)))
+    print(f"\n## FLOPs of a training step, rank {ranks}\n\nRelative to LoRA on all linear layers at rank {rank}.\n")
     print(f"| model | LoRA (GFLOPs per image) | {' | '.join(SUBNETS)} | supernet, mean of {draws} (range) | official |")
     print("|---|--:|" + "--:|" * (len(SUBNETS) + 2))
     for name in ("tiny", "base"):
         lora = step_flops(made(name, LoRA(rank=rank, targets=LINEARS), "meta"), 224)
-        model = made(name, GLoRA(rank=rank), "meta")
+        model = made(name, method, "meta")
         layers, cells = len(adapted_layers(model)), []
-        for words in [(word,) * layers for word in SUBNETS] + subnets(model, draws):
+        for words in [(word,) * layers for word in SUBNETS] + subnets(model, draws, method):
             choose(model, words)
             cells.append(step_flops(model, 224) / lora)
         fixed, drawn = cells[: len(SUBNETS)], cells[len(SUBNETS) :]
@@ -222,9 +224,10 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["flops", "step"])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--draws", type=int, default=100, help="random configurations whose FLOPs are averaged")
+    parser.add_argument("--smaller-ranks", type=int, nargs="*", default=[], help="that a supernet draws besides")
     args = parser.parse_args()
     if "flops" in args.parts:
-        flops(args.rank, args.draws)
+        flops(GLoRA(rank=args.rank, smaller_ranks=tuple(args.smaller_ranks)), args.draws)
     if "step" in args.parts:
         step(args)
 

@@ -110,10 +110,6 @@ REFUSED = {
     "weights elsewhere by model_args": (["+backbone.model_args.checkpoint_path=x"], "must not set checkpoint_path"),
     "code from a package": (["backbone.weights=pkg://json/x"], "is not in this package"),
     "abstract method": (["method._target_=visionpeft.methods.base.Method"], "cannot read the settings"),
-    "past the layer": (
-        ["method=lora", "backbone=beit_base_patch16_224", "weights=none"],
-        "reads its weights past the layer",
-    ),
     "options that differ": (["-m", "save=true,false"], "one command runs with one data, source, runs"),
     "seed no number": (["seed=one"], "seed must be a whole number from 0 on, got 'one'"),
     "no data folder": (["data=nowhere"], "no folder nowhere; give DATA="),

@@ -256,6 +256,7 @@ def test_merged_subnets_are_the_subnets(variant, fields):
 
 SWIN = {"img_size": 28, "embed_dim": 24, "depths": (1, 1), "num_heads": (1, 2), "window_size": 7, "num_classes": 5}
 CONVNEXT = {"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32), "num_classes": 5}
+BIASED = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 1, "num_heads": 3, "num_classes": 5}
 FAMILIES = {
     "swin_tiny_patch4_window7_224": (SWIN, 28, {"qkv", "proj", "fc1", "fc2", "reduction"}),
     "convnext_atto": (CONVNEXT | {"conv_mlp": False}, 32, {"fc1", "fc2"}),
@@ -269,31 +270,61 @@ FAMILIES = {
         32,
         {"qkv", "proj", "fc1", "fc2", "q", "kv"},
     ),
+    "beit_base_patch16_224": (BIASED, 32, {"qkv", "proj", "fc1", "fc2"}),
+    "eva02_tiny_patch14_224": (BIASED | {"img_size": 28, "patch_size": 14}, 28, {"qkv", "proj", "fc1", "fc2"}),
+    "eva02_base_patch14_224": (
+        BIASED | {"img_size": 28, "patch_size": 14},
+        28,
+        {"q_proj", "k_proj", "v_proj", "proj", "fc1_g", "fc1_x", "fc2"},
+    ),
+    "cait_xxs24_224": (BIASED, 32, {"qkv", "proj", "fc1", "fc2", "proj_l", "proj_w", "q", "k", "v"}),
+    "swinv2_tiny_window8_256": (
+        SWIN | {"img_size": 32, "window_size": 4},
+        32,
+        {"qkv", "proj", "fc1", "fc2", "reduction", "0", "2"},
+    ),
 }
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_families(name):
-    """All linear layers but the head's, found without being named; every form trains, merges and counts right."""
+    """All linear layers but the head's, found without being named; every form trains, merges and counts right.
+
+    Some have qkv biases beside the layer and layers with fewer inputs or outputs than the rank.
+    """
     arguments, size, expected = FAMILIES[name]
     torch.manual_seed(0)
     model = timm.create_model(name, **arguments).double().eval()
-    method, x, y = GLoRA(rank=2), torch.randn(2, 3, size, size, dtype=torch.float64), torch.tensor([0, 1])
+    for parameter in model.parameters():
+        parameter.data += 0.02 * torch.randn_like(parameter)  # biases are not zero in a trained model
+    method, x, y = GLoRA(rank=4), torch.randn(2, 3, size, size, dtype=torch.float64), torch.tensor([0, 1])
     before = model(x)
     method.inject(model)
     torch.testing.assert_close(model(x), before)
-    names = {n.rpartition(".")[2] for n, m in model.named_modules() if m in adapted_layers(model)}
-    assert names == expected
+    layers = adapted_layers(model)
+    assert {n.rpartition(".")[2] for n, m in model.named_modules() if m in layers} == expected
     for _ in range(3):
         method.loss(model, x, y).backward()
-    moved(model)
-    subnets, layers = MergedSubnets(model), adapted_layers(model)
+    moved(model).zero_grad()
+    configure(model, "VLLVV")
+    model(x).square().sum().backward()
+    assert all(layer.B_down.grad.abs().sum() > 0 for layer in layers)  # no layer that its parent reads past
+    subnets = MergedSubnets(model)
     for config in ("VLLVV", "LVNSN", "SNVNV"):
         configure(model, config)
         torch.testing.assert_close(subnets.become((config,) * len(layers))(x), model(x))
     expected_logits = model(x)
     assert merge(model)
     torch.testing.assert_close(model(x), expected_logits)
+
+
+def test_a_layer_smaller_than_the_rank_has_all_the_rank_it_can():
+    """CaiT mixes its 3 heads by linear layers: B and A have 2 x 3 x 3, C 3 x 3 + 3, D and E 3 each."""
+    model = timm.create_model("cait_xxs24_224", **BIASED)
+    GLoRA(rank=8, smaller_ranks=(4, 2)).inject(model)
+    layer = model.blocks[0].attn.proj_l
+    assert [tuple(layer.B_down.shape), tuple(layer.B_up.shape)] == [(3, 3), (3, 3)]
+    assert (layer.live("LLLVV"), layer.live("L4NNNN"), layer.live("L2NNNN")) == (18 + 18 + 12 + 6, 18, 12)
 
 
 def test_without_linear_layers_it_is_refused():
@@ -370,7 +401,7 @@ def test_bad_fields(fields, message):
 
 
 def test_rank_above_a_layer():
-    with pytest.raises(ValueError, match=r"blocks\.0\.attn\.qkv: rank 99999 is above min\(in, out\) = 48"):
+    with pytest.raises(ValueError, match=r"rank 99999 is above min\(in, out\) of every layer to adapt, at most 48"):
         vit(GLoRA(rank=99999))
     with pytest.raises(ValueError, match=r"blocks\.0\.attn\.qkv: config has L16 and the rank is 3"):
         vit(GLoRA(rank=R, config="L16NNNN"))

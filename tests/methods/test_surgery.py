@@ -1,8 +1,11 @@
 """The one piece of code that rewires models."""
 
+import copy
+
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from visionpeft.methods.surgery import adopt, foreign, freeze, heads, merge, plain_linear, swap, transformer_blocks
@@ -91,6 +94,60 @@ def test_a_layer_is_adapted_once():
     swap(model, ["fc1"], Doubled)
     with pytest.raises(ValueError, match=r"blocks\.0\.mlp\.fc1 is already adapted \(Doubled\); inject one method once"):
         swap(model, ["fc1"], Doubled)
+
+
+class PastTheLayer(nn.Module):
+    """Reads the weight of one layer and calls the other, as BEiT's attention does without its switch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.proj = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.proj(F.linear(x, weight=self.qkv.weight, bias=None))
+
+
+@pytest.mark.parametrize(("model", "leaf"), [(PastTheLayer(), "qkv"), (nn.MultiheadAttention(4, 2), "out_proj")])
+def test_a_layer_that_is_not_called_is_refused(model, leaf):
+    said = rf"0\.{leaf} cannot be adapted: {type(model).__name__} reads its weights past"
+    with pytest.raises(ValueError, match=said):
+        swap(nn.Sequential(model), [leaf], Doubled)
+    assert not foreign(model.get_submodule(leaf))
+
+
+def test_its_neighbour_that_is_called_is_adapted():
+    model, x = nn.Sequential(PastTheLayer()), torch.randn(2, 3)
+    before = model(x)
+    swap(model, ["proj"], Doubled)
+    torch.testing.assert_close(model(x), 2 * before)
+
+
+class Tripled(nn.Linear):
+    def __init__(self, base: nn.Linear) -> None:
+        adopt(self, base)
+
+    def forward(self, x):
+        return 3 * super().forward(x)
+
+    def fold(self):
+        return plain_linear(3 * self.weight, self.bias)
+
+
+def test_where_timm_has_a_switch_the_layer_is_called():
+    """BEiT's biases of q and v lie beside the layer: they are added as they are, and the checkpoint's keys stay."""
+    torch.manual_seed(0)
+    plain = timm.create_model("beit_base_patch16_224", **SMALL | {"depth": 1}).double().eval()
+    attention, x = plain.blocks[0].attn, torch.randn(2, 17, 48, dtype=torch.float64)
+    nn.init.normal_(attention.q_bias)
+    nn.init.normal_(attention.v_bias)
+    model = copy.deepcopy(plain)
+    attention.qkv.weight.data *= 3
+    swap(model, ["qkv"], Tripled)
+    assert list(model.state_dict()) == list(plain.state_dict())
+    torch.testing.assert_close(model.blocks[0].attn(x), attention(x))
+    assert merge(model)
+    torch.testing.assert_close(model.blocks[0].attn(x), attention(x))
+    assert list(model.state_dict()) == list(plain.state_dict())
 
 
 def test_an_error_names_the_layer():
