@@ -40,9 +40,18 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], section: str) -> T:
         raise ValueError(f"{section}: {', '.join(absent)} must be given")
     hints = get_type_hints(cls)
     try:
-        return cls(**{key: _cast(value, hints[key], key) for key, value in values.items()})
+        return cls(**{key: _field(fields[key], value, hints[key]) for key, value in values.items()})
     except ValueError as error:
         raise ValueError(f"{section}: {error}") from None
+
+
+def _field(field: dataclasses.Field[Any], value: Any, hint: Any) -> Any:
+    """Return the value as the annotated type; a field may say in its metadata what to do `instead`."""
+    try:
+        return _cast(value, hint, field.name)
+    except ValueError as error:
+        instead = field.metadata.get("instead")
+        raise ValueError(f"{error}; {instead}" if instead else str(error)) from None
 
 
 def _cast(value: Any, hint: Any, name: str) -> Any:

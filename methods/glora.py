@@ -27,7 +27,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -68,7 +68,7 @@ class GLoRA(Method):
     """
 
     version: ClassVar[int] = 3
-    rank: int = 8
+    rank: int = field(default=8, metadata={"instead": "give the largest as rank and the others as smaller_ranks"})
     smaller_ranks: tuple[int, ...] = ()
     config: str | None = None
     factor: Literal["hadamard", "matrix"] = "hadamard"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -85,7 +84,6 @@ def swap(
             raise ValueError(f"{name}: {error}") from None
 
 
-@cache
 def bypassed(parent: type[nn.Module], leaf: str) -> bool:
     """Whether the forward of a class hands the weight of a layer of its own to a function, past the layer."""
     try:

@@ -4,6 +4,7 @@ import pytest
 
 from visionpeft.benchmark.mapping import from_mapping
 from visionpeft.benchmark.spec import Backbone, Recipe
+from visionpeft.methods.glora import GLoRA
 from visionpeft.methods.lora import LoRA
 
 RECIPE = {"name": "r", "lr": 1e-3, "weight_decay": 0.0, "epochs": 3, "warmup": 0}
@@ -52,6 +53,13 @@ def test_bad_recipes(change, message):
 
 def test_best_val_on_the_training_images_alone_is_accepted():
     assert from_mapping(Recipe, RECIPE | {"select": "best_val", "train_on": "train"}, "recipe").select == "best_val"
+
+
+def test_a_field_may_say_what_to_give_instead():
+    said = r"method: rank must be int, got \[8, 4\]; give the largest as rank and the others as smaller_ranks$"
+    with pytest.raises(ValueError, match=said):
+        from_mapping(GLoRA, {"rank": [8, 4]}, "method")
+    assert from_mapping(GLoRA, {"rank": 8, "smaller_ranks": [4]}, "method") == GLoRA(rank=8, smaller_ranks=(4,))
 
 
 def test_missing_fields_are_named():
