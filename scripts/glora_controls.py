@@ -103,14 +103,26 @@ class Controls:
         for fields in OPTIONS if self.args.options else ():
             other, name = dataclasses.replace(self.search, **fields), ", ".join(f"{k}={v}" for k, v in fields.items())
             first[f"evolutionary search, {name}"] = {key: self.run("glora", other, key) for key in self.keys}
-        done = {row: self._done(runs) for row, runs in first.items() if self.wanted(row)}
+        done = {row: self._done(self.labelled(runs, row)) for row, runs in first.items() if self.wanted(row)}
         for row, runs in self._from_winners(done[SEARCH]).items():
-            done[row] = self._done(runs)
+            done[row] = self._done(self.labelled(runs, row, own=True))
         return {row: records for row, records in done.items() if records or row == SEARCH}
 
     def _done(self, runs: dict[Key, Run]) -> dict[Key, Record]:
         records = self.execute(runs.values())
         return {key: record for key, record in zip(runs, records, strict=True) if record is not None}
+
+    def labelled(self, runs: dict[Key, Run], row: str, own: bool = False) -> dict[Key, Run]:
+        """Return runs with labels that say what they are here, so that a store's tables can tell settings apart.
+
+        Settings that come from the search of each seed are their `own`, and have a label for each seed.
+        """
+        made = {}
+        for key, run in runs.items():
+            words = [row, *([f"seed {key[1]}"] if own else []), f"epochs={run.recipe.epochs}"]
+            words.append(f"supernet_epochs={self.search.supernet_epochs}")
+            made[key] = dataclasses.replace(run, label=f"{run.method_name} ({', '.join(words)})")
+        return made
 
     def _from_winners(self, searches: dict[Key, Record]) -> dict[str, dict[Key, Run]]:
         rows: dict[str, dict[Key, Run]] = {}
@@ -138,6 +150,9 @@ class Controls:
 
     def _subnet(self, words: Iterable[str], key: Key, epochs: int | None = None) -> Run:
         return self.run("glora", dataclasses.replace(self.search, config="-".join(words)), key, epochs)
+
+    def _alone(self, config: str, key: Key, number: int) -> Run:
+        return self.labelled({key: self._subnet(config.split("-"), key)}, f"random subnet {number}", own=True)[key]
 
     def supernet(self) -> nn.Module:
         """Return an outline of the supernet on this backbone."""
@@ -176,7 +191,7 @@ class Controls:
                 continue
             history = searches[key].notes["search"]
             drawn = [i for i, generation in enumerate(history["generation"]) if generation == 0][: self.args.subnets]
-            alone = self.execute(self._subnet(history["config"][i].split("-"), key) for i in drawn)
+            alone = self.execute(self._alone(history["config"][i], key, i) for i in drawn)
             pairs = [(history["accuracy"][i], r.scores["test"]) for i, r in zip(drawn, alone, strict=True) if r]
             if pairs:
                 found[task] = (kendall(pairs), len(pairs))

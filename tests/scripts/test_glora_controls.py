@@ -1,5 +1,6 @@
 """The controls of GLoRA's search: their statistics, and which runs they are."""
 
+import dataclasses
 import importlib
 import math
 import sys
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from visionpeft.benchmark.record import Record
+from visionpeft.benchmark.store import Store
 from visionpeft.methods.lora import LoRA
+from visionpeft.reports.build import tables
+from visionpeft.reports.reading import load
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 KEYS = [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
@@ -108,6 +112,44 @@ def test_subnets_are_those_that_the_random_search_drew(scripts, controls):
     controls.execute = lambda runs: [record(0.9 - 0.1 * i) for i, _ in enumerate(runs)]
     rows = {scripts[1].SEARCH: {key: search}, scripts[0].RANDOM: {key: drawn}}
     assert controls.correlations(rows) == {"mini_digits": (-1.0, 3)}
+
+
+def test_the_store_makes_a_table(scripts, controls, monkeypatch):
+    """Rows of one method differ in their labels, those that each seed's search settles too; what is run stays."""
+    control, search = scripts[0], scripts[1].SEARCH
+    controls.args.options, controls.keys = False, [("mini_digits", 0), ("mini_digits", 1)]
+    monkeypatch.setattr(controls, "alike", lambda seed, size: (f"L{seed + 1}VVVV",) * 24)
+    planned = []
+
+    def execute(runs):
+        planned.extend(made := control.plan(list(runs), controls.options))
+        return [finished(one) for one in made]
+
+    def finished(one):
+        config = "-".join(["LVVSV" if one.run.seed else "VLLVS"] * 24)
+        history = {"generation": [0, 0], "config": [config, config.replace("L", "V")], "accuracy": [0.1, 0.2]}
+        params = {"trainable": 60_000 + 9000 * one.run.seed, "head": 10, "total": 1, "merged_total": 1}
+        return Record(
+            **one.asked,
+            status="ok",
+            scores={"test": 0.5},
+            settled={"config": config},
+            notes={"search": history},
+            params=params | {"stored_bytes": 1},
+        )
+
+    monkeypatch.setattr(controls, "execute", execute)
+    controls.correlations(controls.rows())
+    store = Store(controls.args.runs)
+    for one in planned:
+        store.write(finished(one))
+    (table,) = tables(load(controls.args.runs)[0])
+    labels = [row.label for row in table.rows]
+    assert f"glora ({search}, epochs=10, supernet_epochs=20)" in labels
+    assert "glora (winner without A, seed 1, epochs=10, supernet_epochs=20)" in labels
+    assert len({one.id for one in planned}) == len(planned) == len(labels) + 3  # three rows of two seeds
+    bare = control.plan([dataclasses.replace(one.run, label="glora") for one in planned], controls.options)
+    assert [one.id for one in bare] == [one.id for one in planned]
 
 
 def test_a_single_seed_is_paired_by_task(scripts):
