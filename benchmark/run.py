@@ -55,6 +55,7 @@ def execute(
         originals=originals(run, options),
         on_epoch=on_epoch,
         on_progress=listener.advance,
+        on_word=listener.say,
         compiled=options.compile,
         watch=watch,
     )

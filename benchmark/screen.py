@@ -1,4 +1,7 @@
-"""What a person sees while runs go on: bars in a terminal that has rich, one line per finished run everywhere."""
+"""What a person sees while runs go on: bars in a terminal that has rich, one line per finished run everywhere.
+
+Without bars, as in a log, a method's search says a line from time to time.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ class Screen(Listener):
     """Progress of a list of runs; a context manager."""
 
     def __init__(self, total: int) -> None:
+        self._stem = ""
         self._bars = _bars() if total and sys.stderr.isatty() else None
         if self._bars:
             self._runs = self._bars.add_task("runs", total=total, detail="")
@@ -33,6 +37,7 @@ class Screen(Listener):
 
     def start(self, stem: str) -> None:
         """Show which run is on."""
+        self._stem = stem
         if self._bars:
             self._bars.update(self._runs, detail=stem)
             self._bars.reset(self._epochs, total=None, visible=True, detail="")
@@ -47,6 +52,11 @@ class Screen(Listener):
         """Show how far something is that is no training: decoding images, a method's search."""
         if self._bars:
             self._bars.update(self._epochs, completed=done, total=total, detail=what)
+
+    def say(self, text: str) -> None:
+        """Print how far the run is, where there are no bars that show it."""
+        if not self._bars:
+            remark(f"{self._stem}: {text}")
 
     def ended(self, text: str) -> None:
         """Count one of the runs as done, and say something about it."""

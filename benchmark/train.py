@@ -55,6 +55,7 @@ class TrainingJob:
         originals: Mapping[str, Split] = MappingProxyType({}),
         on_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
         on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+        on_word: Callable[[str], None] = lambda text: None,
         compiled: bool = False,
         watch: bool = False,
     ) -> None:
@@ -69,7 +70,7 @@ class TrainingJob:
         self.epochs: list[Epochs] = []
         self.aside: Callable[[], AbstractContextManager[Any]] = nullcontext
         self.seconds_before = 0.0
-        self.progress = on_progress
+        self.progress, self.say = on_progress, on_word
         self._data, self._originals, self._on_epoch = data, originals, on_epoch
         self._base: nn.Module | None = None
 

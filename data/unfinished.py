@@ -25,6 +25,9 @@ class Listener:
     def advance(self, what: str, done: int, total: int) -> None:
         """Take note that `done` of `total` bytes are there (total 0: unknown)."""
 
+    def say(self, text: str) -> None:
+        """Take note of how far things are, in words, where `advance` is not seen."""
+
     def remark(self, text: str) -> None:
         """Take note of something a person may want to know."""
 

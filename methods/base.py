@@ -108,6 +108,9 @@ class Job(Protocol):
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how far something is that is no `fit`."""
 
+    def say(self, text: str) -> None:
+        """Say in a line how far a long phase has come, where no `progress` is seen: in a log, without a terminal."""
+
     def spent(self, seconds: float) -> None:
         """Count the time that an earlier, interrupted start of the run needed for what the workspace has kept of it."""
 

@@ -18,7 +18,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -89,17 +89,14 @@ class State:
         return sorted(self.tried.values(), key=lambda candidate: candidate.rank)[:number]
 
 
-def evolve(
-    method: GLoRA, space: Space, score: Callable[[Words], Score], state: State, file: Path | None = None
-) -> list[Candidate]:
-    """Search for the words with the best score; return all candidates that were scored, in order.
+def evolve(method: GLoRA, space: Space, score: Callable[[Words], Score], state: State) -> Iterator[State]:
+    """Search for the words with the best score; yield the state after each generation, to be saved or shown.
 
     Args:
         method: population, parents, mutants, crossovers, mutation and generations.
         space: what candidates are drawn from.
         score: how good words are; called once for each candidate.
-        state: where to go on from.
-        file: where to save the state after each generation.
+        state: where to go on from, and what is changed.
     """
     begun = time.monotonic() - state.seconds
     while state.generation <= method.generations:
@@ -108,9 +105,7 @@ def evolve(
             state.tried[words] = Candidate(state.generation, words, space.size(words), score(words))
         state.generation += 1
         state.seconds = time.monotonic() - begun
-        if file is not None:
-            state.save(file)
-    return list(state.tried.values())
+        yield state
 
 
 def breed(method: GLoRA, parents: list[Words], space: Space, state: State) -> list[Words]:

@@ -195,17 +195,27 @@ class GLoRA(Method):
         state = State.load(file, job.seed)
         job.spent(state.seconds)
 
+        total = self.population * (self.generations + 1)
+
         def score(words: Words) -> Score:
-            leading = [f"{c.score.accuracy:.1%} with {c.params:,} parameters" for c in state.best(1)]
-            limit = "" if space.limit is None else f", limit {space.limit:,.0f}"
-            what = f"search, best {leading[0]}{limit}" if leading else "search"
-            job.progress(what, len(state.tried), self.population * (self.generations + 1))
+            job.progress(standing(state, space.limit), len(state.tried), total)
             return job.validate(subnets.become(words))
 
-        tried = evolve(self, space, score, state, file)
+        for _ in evolve(self, space, score, state):
+            state.save(file)
+            left = state.seconds / state.generation * (self.generations + 1 - state.generation)
+            where = f"generation {state.generation} of {self.generations + 1}, {left:.0f} s left"
+            job.say(f"{standing(state, space.limit)}: {where}")
+        tried = list(state.tried.values())
         best = state.best(1)[0]
         job.note("search", history(tried, best) | {"layers": sizes(subnets, space), "seconds": state.seconds})
         return best
+
+
+def standing(state: State, limit: float | None) -> str:
+    """Return in words how far a search has come: the best validation accuracy so far, its parameters, their limit."""
+    best = [f", best {c.score.accuracy:.1%} with {c.params:,} parameters" for c in state.best(1)]
+    return "".join(["search", *best, *([f", limit {limit:,.0f}"] if best and limit is not None else [])])
 
 
 def history(tried: list[Candidate], best: Candidate) -> dict[str, object]:

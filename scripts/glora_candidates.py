@@ -18,7 +18,8 @@ from unittest import mock
 
 import numpy as np
 import torch
-from glora_cost import MODELS, arguments, clock, made, official, subnets, where
+from glora_cost import arguments, clock, where
+from glora_flops import MODELS, made, official, subnets
 from PIL import Image
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap

@@ -4,8 +4,8 @@ Steps are compared with LoRA on all linear layers at the same rank, and with the
 W' densely in every layer. Times are taken in turn, on the same random subnets, in one process, and on a CPU they are
 the processor's, which other jobs disturb less: read the ratios. `glora_candidates` times the search.
 
-    python scripts/glora_cost.py [flops] [step] [--model tiny] [--batch 16] [--repeats 8] [--draws 100]
-        [--smaller-ranks 4 2]
+    python scripts/glora_cost.py [flops] [step] [floor] [--model tiny] [--batch 16] [--repeats 8] [--draws 100]
+        [--smaller-ranks 4 2] [--peak 989e12] [--utilisation 0.4] [--supernet-epochs 100] [--epochs 100]
 """
 
 from __future__ import annotations
@@ -16,99 +16,24 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
-from functools import reduce
 from unittest import mock
 
-import timm
 import torch
 import torch.nn.functional as F
+from glora_floor import add_options, floor
+from glora_flops import LINEARS, MODELS, counted, flops, made, official, subnets
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import Optimizer
-from torch.utils.flop_counter import FlopCounterMode
 
-from visionpeft.benchmark.device import autocast, pick_device, pick_precision, write_out_attention
+from visionpeft.benchmark.device import autocast, pick_device, pick_precision
 from visionpeft.benchmark.loop import make_optimizer
 from visionpeft.benchmark.spec import Recipe
-from visionpeft.methods.base import Method
 from visionpeft.methods.glora import GLoRA
 from visionpeft.methods.glora_linear import GLoRALinear
-from visionpeft.methods.glora_space import Words
 from visionpeft.methods.glora_subnets import adapted_layers, choose
 from visionpeft.methods.lora import LoRA
 
-PICO = {"img_size": 32, "patch_size": 4, "embed_dim": 128, "depth": 6, "num_heads": 4}
-MODELS = {
-    "pico": ("vit_tiny_patch16_224", PICO),
-    "tiny": ("vit_tiny_patch16_224", {}),
-    "base": ("vit_base_patch16_224", {}),
-}
-LINEARS = ("qkv", "proj", "fc1", "fc2")
 RECIPE = Recipe(name="step", lr=1e-3, weight_decay=1e-4, epochs=1, warmup=0)
-SUBNETS = ("NLNNN", "NVNNN", "VNNNN", "VVVVV", "SLVVV", "VLLVV", "LLLVV")
-
-
-def official(layer: GLoRALinear, x: Tensor) -> Tensor:
-    """The released layer: all supports are written out, none as zeros, whatever they are."""
-    a, b = (written_out(layer, support, layer.weight) for support in "AB")
-    c = written_out(layer, "C", layer.weight[:1].T)
-    d, e = (written_out(layer, support, layer.weight[:1, 0]) for support in "DE")
-    weight = layer.weight + layer.weight * a + b
-    bias = e if layer.bias is None else layer.bias + layer.bias * d + e
-    return F.linear(x, weight, bias + torch.matmul(layer.weight, c).squeeze())
-
-
-def written_out(layer: GLoRALinear, support: str, like: Tensor) -> Tensor:
-    """Return a support as the released layer prepares it."""
-    parts = layer.read(support)
-    return reduce(torch.matmul, parts) if parts else torch.zeros_like(like)
-
-
-def made(model: str, method: Method, device: torch.device | str, precision: str = "fp32") -> nn.Module:
-    """Return a ViT in training mode with the method in it."""
-    name, arguments = MODELS[model]
-    torch.manual_seed(0)
-    with torch.device(device):
-        vit = timm.create_model(name, num_classes=100, **arguments).train()
-    method.inject(vit)
-    if torch.device(device).type == "cpu" and precision == "bf16":  # as a run does
-        write_out_attention(vit)
-    return vit
-
-
-def subnets(model: nn.Module, number: int, method: GLoRA | None = None) -> list[Words]:
-    """Return random configurations, the same ones each time."""
-    space, rng = (method or GLoRA()).space(adapted_layers(model)), random.Random(0)
-    return [space.draw(rng) for _ in range(number)]
-
-
-def step_flops(model: nn.Module, size: int) -> float:
-    """Return the FLOPs of a forward and backward pass per image, in 1e9."""
-    x, y = torch.empty(8, 3, size, size, device="meta"), torch.zeros(8, dtype=torch.long, device="meta")
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        F.cross_entropy(model(x), y).backward()
-    return counter.get_total_flops() / len(x) / 1e9
-
-
-def flops(method: GLoRA, draws: int) -> None:
-    """Print FLOPs of a step against LoRA's of the method's rank; a supernet may draw smaller ranks as well."""
-    rank, ranks = method.rank, ", ".join(map(str, (method.rank, *method.smaller_ranks)))
-    print(f"\n## FLOPs of a training step, rank {ranks}\n\nRelative to LoRA on all linear layers at rank {rank}.\n")
-    print(f"| model | LoRA (GFLOPs per image) | {' | '.join(SUBNETS)} | supernet, mean of {draws} (range) | official |")
-    print("|---|--:|" + "--:|" * (len(SUBNETS) + 2))
-    for name in ("tiny", "base"):
-        lora = step_flops(made(name, LoRA(rank=rank, targets=LINEARS), "meta"), 224)
-        model = made(name, method, "meta")
-        layers, cells = len(adapted_layers(model)), []
-        for words in [(word,) * layers for word in SUBNETS] + subnets(model, draws, method):
-            choose(model, words)
-            cells.append(step_flops(model, 224) / lora)
-        fixed, drawn = cells[: len(SUBNETS)], cells[len(SUBNETS) :]
-        with mock.patch.object(GLoRALinear, "forward", official):
-            dense = step_flops(model, 224) / lora
-        mean = f"{statistics.mean(drawn):.3f} ({min(drawn):.3f} to {max(drawn):.3f})"
-        row = " | ".join(f"{cell:.3f}" for cell in fixed)
-        print(f"| {name} | {lora:.2f} | {row} | {mean} | {dense:.3f} |", flush=True)
 
 
 def clock(device: torch.device) -> float:
@@ -225,9 +150,13 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--draws", type=int, default=100, help="random configurations whose FLOPs are averaged")
     parser.add_argument("--smaller-ranks", type=int, nargs="*", default=[], help="that a supernet draws besides")
+    add_options(parser)
     args = parser.parse_args()
+    method = GLoRA(rank=args.rank, smaller_ranks=tuple(args.smaller_ranks))
     if "flops" in args.parts:
-        flops(GLoRA(rank=args.rank, smaller_ranks=tuple(args.smaller_ranks)), args.draws)
+        flops(method, args.draws)
+    if "floor" in args.parts:
+        print(floor(args, counted(args.model, method, args.draws)))
     if "step" in args.parts:
         step(args)
 

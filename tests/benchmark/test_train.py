@@ -253,7 +253,7 @@ def test_a_kept_fit_on_validation_images_stays_marked(a_job):
 
 def test_what_a_method_shows_and_hands_over(a_job):
     seen, job = [], a_job()
-    assert job.progress("search", 1, 2) is None
+    assert job.progress("search", 1, 2) is None and job.say("half way") is None
     job.progress = lambda *row: seen.append(row)
     job.progress("search", 1, 2)
     job.also("inherited", job.build(job.run.method))

@@ -30,7 +30,16 @@ def scarcity(words) -> Score:
 
 
 def search(score=scarcity, layers=4, seed=0, limit=None, **fields) -> list[Candidate]:
-    return evolve(GLoRA(**fields), space(layers, limit), score, State(random.Random(seed)))
+    return searched(GLoRA(**fields), space(layers, limit), score, State(random.Random(seed)))
+
+
+def searched(method, within, score, state, file=None) -> list[Candidate]:
+    """All candidates of a search, which is saved after each generation where there is a file."""
+    for left in evolve(method, within, score, state):
+        assert left is state
+        if file:
+            left.save(file)
+    return list(state.tried.values())
 
 
 def test_the_published_numbers_of_candidates():
@@ -102,7 +111,7 @@ class Killed(BaseException):
 def test_an_interrupted_search_ends_as_it_would_have(tmp_path, after):
     """Killed while it scores its n-th candidate; what was scored in whole generations is not scored again."""
     method = GLoRA(population=10, parents=3, mutants=4, crossovers=4, generations=3)
-    whole = evolve(method, space(4), scarcity, State(random.Random(5)))
+    whole = searched(method, space(4), scarcity, State(random.Random(5)))
     seen, file = [], tmp_path / "run" / "search.json"
 
     def fatal(words):
@@ -112,11 +121,11 @@ def test_an_interrupted_search_ends_as_it_would_have(tmp_path, after):
         return scarcity(words)
 
     with pytest.raises(Killed):
-        evolve(method, space(4), fatal, State.load(file, 5), file)
+        searched(method, space(4), fatal, State.load(file, 5), file)
     scored = []
     resumed = State.load(file, 5)
     assert len(resumed.tried) == after - after % 10
-    found = evolve(method, space(4), lambda words: scored.append(words) or scarcity(words), resumed, file)
+    found = searched(method, space(4), lambda words: scored.append(words) or scarcity(words), resumed, file)
     assert found == whole and len(scored) == 40 - (after - after % 10)
     assert State.load(file, 99).best(5) == sorted(whole, key=lambda c: c.rank)[:5]
 

@@ -1,6 +1,7 @@
 """GLoRA: what a configuration does to a model, and the three phases of training."""
 
 import json
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -136,6 +137,7 @@ class Job:
 
     def __init__(self, workspace):
         self.log, self.notes, self.workspace, self.variants, self.shown = [], {}, workspace, {}, []
+        self.said = []
         self.before = 0.0
 
     def build(self, method):
@@ -162,6 +164,9 @@ class Job:
 
     def progress(self, what, done, total):
         self.shown.append((what, done, total))
+
+    def say(self, text):
+        self.said.append(text)
 
     def spent(self, seconds):
         self.before += seconds
@@ -192,6 +197,19 @@ def test_three_phases(tmp_path):
     limit = 0.33 * GLoRA(rank=R, budget=1.0).limit(adapted_layers(vit(TINY)))
     assert [(done, total) for _, done, total in job.shown] == [(i, 32) for i in range(32)]
     assert job.shown[-1][0].endswith(f" parameters, limit {limit:,.0f}")
+    best = f"search, best {max(search['accuracy']):.1%} with {live(model):,} parameters, limit {limit:,.0f}"
+    assert re.sub(r"\d+ s", "0 s", job.said[-1]) == f"{best}: generation 4 of 4, 0 s left"
+    assert [re.findall(r"generation (\d) of 4", line) for line in job.said] == [["1"], ["2"], ["3"], ["4"]]
+
+
+def test_the_time_left_is_that_of_the_generations_left(tmp_path, monkeypatch):
+    """A second for each reading of the clock: at the start, and after each of 4 generations."""
+    seconds = iter(range(100, 200))
+    monkeypatch.setattr("visionpeft.methods.evolution.time.monotonic", lambda: float(next(seconds)))
+    job = Job(tmp_path)
+    replace(TINY, budget=None).train(job)
+    assert [line.rpartition(", ")[2] for line in job.said] == ["3 s left", "2 s left", "1 s left", "0 s left"]
+    assert "limit" not in job.said[0]
 
 
 def test_an_interrupted_search_is_gone_on_with(tmp_path):
