@@ -202,7 +202,7 @@ def test_five_thousand_runs_open_quickly(page, runs):
         sizes = {"natural": 7, "specialized": 4, "structured": 8}
         run = runs.a_run(task, f"method_{method}", seed)
         run["task"] |= {"suite": "vtab", "group": groups[task], "group_tasks": sizes[groups[task]], "suite_tasks": 19}
-        accuracy = 0.5 + method / 200 + number * 7919 % 101 / 2000
+        accuracy = (500 + 5 * method + number * 7919 % 101 // 2) / 1000
         record = runs.a_record(accuracy, f"method_{method}", run, curve=curve)
         path = runs.root / "vtab" / f"{record.stem}.json"
         path.parent.mkdir(exist_ok=True)
