@@ -65,8 +65,9 @@ class Record:
             preset: whose released runs this one restates, if any: {name, model, data, selected, rule, lacks,
                 otherwise}: its weights, its images, what its figures were chosen on and by which rule, which of its
                 settings are not restated, and what is still done otherwise.
-            tuned: how a study of ours chose the settings, where one did: {study, trial, trials, sampler, seed, pruner,
-                folds, space, splits, tie} as in trial.py; a run with the same settings by hand is another run.
+            tuned: how a study of ours chose the settings, where one did: {study, trial, trials, sampler,
+                untuned_first, seed, pruner, folds, space, splits, tie} as in trial.py; a run with the same settings by
+                hand is another run.
             versions: of what can move a number outside the method: {harness, pixels}.
             oracle: true where every epoch was scored on the test images as well; absent otherwise.
         label: the row's name in tables: the method's name and the settings that differ from its yaml.

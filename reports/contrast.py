@@ -24,7 +24,7 @@ from .compare import (
     variance,
     wilcoxon,
 )
-from .table import Cell, Row, Table
+from .table import Row, Table
 
 BEST, SAME = "best", "same"
 
@@ -75,14 +75,15 @@ def on_shared_seeds(table: Table, name: str) -> dict[str, float]:
     weights = np.eye(len(columns))[columns.index(name)] if name in columns else _averages(table).get(name)
     if weights is None:
         return {}
-    used = [column for column, weight in zip(columns, weights, strict=True) if weight]
-    fair = [row for row in table.rows if _comparable(row, table, weights)]
-    means = ([_on_seeds(row.cells[column], table.seeds) for column in used] for row in fair)
-    return {row.label: float(np.array(mean) @ weights[weights != 0]) for row, mean in zip(fair, means, strict=True)}
+    fair = _fair(table, weights)
+    means = _means(scores(table, table.seeds), fair, weights) if fair else ()
+    return {table.rows[i].label: float(mean) for i, mean in zip(fair, means, strict=True)}
 
 
-def _on_seeds(cell: Cell, seeds: Sequence[int]) -> float:
-    return float(np.mean([one.accuracy * 100 for one in cell.done if one.seed in seeds]))
+def _means(every: np.ndarray, fair: list[int], weights: np.ndarray) -> np.ndarray:
+    """Return the weighted mean over columns of some rows' means over seeds, (rows, seeds, columns) -> (fair,)."""
+    used = weights != 0
+    return np.round(np.nanmean(every[fair][:, :, used], axis=1) @ weights[used], 9)
 
 
 def marks(table: Table) -> dict[tuple[str, str], str]:
@@ -96,7 +97,7 @@ def marks(table: Table) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     unit = dict(zip((c.name for c in table.columns), np.eye(len(table.columns)), strict=True))
     for name, weights in {**unit, **_averages(table)}.items():
-        fair = [i for i, row in enumerate(table.rows) if _comparable(row, table, weights)]
+        fair = _fair(table, weights)
         if len(fair) > 1:
             found |= {(name, table.rows[i].label): mark for i, mark in _marked(every, fair, weights, shared).items()}
     return found
@@ -117,20 +118,21 @@ def _tasks_together(table: Table) -> Clusters:
     return tuple(tuple(sorted({place[i] for i in cluster})) for cluster in together(table.columns))
 
 
-def _comparable(row: Row, table: Table, weights: np.ndarray) -> bool:
-    """Whether a row has all of the table's seeds on every task of an average, and none that failed."""
-    cells = [row.cells.get(column.name) for column, weight in zip(table.columns, weights, strict=True) if weight]
-    return all(cell is not None and cell.clean and set(table.seeds) <= set(cell.seeds) for cell in cells)
+def _fair(table: Table, weights: np.ndarray) -> list[int]:
+    """Return the places of the rows that have all of the table's seeds on every task of an average, and no failure."""
+    used = [column.name for column, weight in zip(table.columns, weights, strict=True) if weight]
+    cells = [[row.cells.get(name) for name in used] for row in table.rows]
+    whole = [all(cell and cell.clean and set(table.seeds) <= set(cell.seeds) for cell in row) for row in cells]
+    return [i for i, fair in enumerate(whole) if fair]
 
 
 def _marked(every: np.ndarray, fair: list[int], weights: np.ndarray, shared: Clusters) -> dict[int, str]:
-    used = weights != 0
-    values = np.round(np.nanmean(every[fair][:, :, used], axis=1) @ weights[used], 9)
+    values = _means(every, fair, weights)
     best = [i for i, value in zip(fair, values, strict=True) if value == values.max()]
     others = [i for i in fair if i not in best]
     found = differences(every[best[0]] - every[others], weights, shared) if others else []
     ps = zip(others, holm([one.p for one in found]), strict=True)
-    several = np.isfinite(every[best[0]][:, used]).any(axis=1).sum() > 1
+    several = np.isfinite(every[best[0]][:, weights != 0]).any(axis=1).sum() > 1
     same = [i for i, p in ps if (several if p is None else p >= ALPHA)]
     return dict.fromkeys(best, BEST) | dict.fromkeys(same, SAME)
 
@@ -166,7 +168,7 @@ def family(
 def mean_rank(table: Table) -> dict[str, float]:
     """Return the mean rank over tasks, by the table's seeds, of the rows that have these on all tasks, by label."""
     counted = of_tasks(table.columns).sum(axis=1)
-    fair = [i for i, row in enumerate(table.rows) if _comparable(row, table, counted)]
+    fair = _fair(table, counted)
     if len(fair) < 2:
         return {}
     means = np.nanmean(_by_task(scores(table, table.seeds)[fair], table), axis=1)

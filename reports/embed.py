@@ -157,7 +157,7 @@ def _row(row: Row, table: Table, marks: Mapping[tuple[str, str], str], words: Wo
     means = {**row.groups, "mean of groups": row.mean_of_groups, "mean of tasks": row.mean_of_tasks}
     means |= {f"mean of {task}": mean for task, mean in row.targets.items()}
     cells = {
-        name: {**_mean(mean), "n": mean.n, "seeds": mean.seeds, "mark": marks.get((name, row.label))}
+        name: {**_mean(mean), "n": mean.n, "fewest": mean.fewest, "mark": marks.get((name, row.label))}
         for name, mean in means.items()
         if mean
     }

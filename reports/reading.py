@@ -18,11 +18,7 @@ NOT_SETTINGS = {"seed", "oracle", *(".".join(place) for place in BESIDE)}
 """What may differ between the runs of one cell: the seed, the diagnostic, names, and how large the suite was then."""
 OF_A_ROW = ("method", "recipe", "versions", "per_task", "preset", "tuned")
 """Sections of a run in which the tasks of a row are alike."""
-BY_TASK = {
-    "recipe.precision",
-    *(f"preset.{name}" for name in ("model", "data", "selected", "rule", "lacks", "otherwise")),
-}
-BY_TASK |= {f"tuned.{name}" for name in ("study", "trial", "seed", "splits")}
+BY_TASK = NOT_SETTINGS | {"recipe.precision", *(f"tuned.{name}" for name in ("study", "trial", "seed", "splits"))}
 """What of that may differ all the same."""
 CHOSEN = {"method.fields", "recipe"}
 """What may differ as well where settings were chosen for each task."""

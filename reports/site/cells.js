@@ -46,11 +46,12 @@ function bodyCell(table, row, column, edge) {
 
 /** How many seeds a cell is over; of an average from the fewest to the most that one of its tasks has. */
 function seedsOf(cell) {
-  return cell.seeds ?? `${cell.n}`;
+  return (cell.fewest ?? cell.n) === cell.n ? `${cell.n}` : `${cell.fewest}-${cell.n}`;
 }
 
 function cellTip(table, row, column) {
   const cell = row.cells[column.key],
+    seeds = cell && `${seedsOf(cell)} seed${seedsOf(cell) === "1" ? "" : "s"}`,
     value = valueOf(row, column),
     head = el("b", {}, `${row.label}, ${column.kind === "cost" ? column.title : column.key}`);
   if (value == null) return [head, el("div", {}, whyBlank(table, row, column))];
@@ -60,7 +61,7 @@ function cellTip(table, row, column) {
   const runs = finished(cell).map((run) => `seed ${run.seed}: ${fixed(run.accuracy, 2)}`);
   return [
     head,
-    el("div", {}, `${fixed(value, 2)} ${plusminus(cell.half, 2)} (${cell.seeds ? `${cell.seeds} seeds` : count(cell.n, "seed")})`),
+    el("div", {}, `${fixed(value, 2)} ${plusminus(cell.half, 2)} (${seeds})`),
     runs.length
       ? el("div", { class: "dim" }, runs.slice(0, 10).join(" \u00b7 ") + (runs.length > 10 ? " \u2026" : ""))
       : null,

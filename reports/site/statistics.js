@@ -44,8 +44,8 @@ const RULES = [
   "mean of groups: the mean of the group means, as in VPT, NOAH, FacT, SSF, RepAdapter and GLoRA. mean of tasks: " +
     "the mean over all tasks, as in V-PETL Bench. They differ by points; never compare one with the other.",
   "Best: the highest mean of its column by the table's seeds, among cells that have these and no failed run. Not " +
-    "distinguishable from it: the paired difference over seeds is not significant at 5 % after Holm's correction over the column, " +
-    "or is the same with every seed, which leaves nothing to judge it by. " +
+    "distinguishable from it: the paired difference over seeds is not significant at 5 % after Holm's correction " +
+    "over the column, or is the same with every seed, which leaves nothing to judge it by. " +
     "With one seed only the best is marked, and that says little.",
   "\u2020 a run failed; the mean is over the others and enters no average or comparison. \u2021 the test set is " +
     "incomplete, or not scored as others do.",

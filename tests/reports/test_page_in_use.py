@@ -219,3 +219,20 @@ def test_five_thousand_runs_open_quickly(page, runs):
         times.append(browser.run(DRAWN))
         paces.append(browser.run(PACE))
     assert min(times) < max(2000, 15 * min(paces)), (times, paces)  # 2 s, or more on a machine that is slower or busy
+
+
+def test_an_average_says_from_how_many_seeds_to_how_many_it_is(page, runs):
+    for label in ("lora", "ssf", "bitfit"):
+        runs.suite(ALL, label, seeds=(0, 1))
+    runs.add(0.5, "count", "ssf", seed=2)
+    runs.suite(ALL, "linear")
+    found = page().run(
+        "[...document.querySelectorAll('#table tbody tr')].map((row) => [row.firstChild.textContent, "
+        "[...row.querySelectorAll('td.wide')].map((cell) => /n=[0-9-]+/.exec(cell.textContent)?.[0] ?? '')])"
+    )
+    assert {label: set(said) for label, said in found} == {
+        "lora": {""},
+        "bitfit": {""},
+        "ssf": {"n=2-3"},
+        "linear": {"n=1"},
+    }

@@ -1,7 +1,5 @@
 """The ablation changes one factor at a time, on images that are cut and made smaller as it says."""
 
-import importlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,10 +30,8 @@ class Six(Source):
 
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts"))
-    yield importlib.import_module("ablate_preprocessing")
-    sys.modules.pop("ablate_preprocessing")
+def script(load_script):
+    return load_script("ablate_preprocessing")
 
 
 def test_each_condition_differs_from_the_canonical_in_one_factor(script):

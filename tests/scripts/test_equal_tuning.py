@@ -1,19 +1,11 @@
 """Tuned and untuned rows are paired by column."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import pytest
-
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    yield importlib.import_module("equal_tuning")
-    sys.modules.pop("equal_tuning")
+def script(load_script):
+    return load_script("equal_tuning")
 
 
 def test_differences_are_paired_and_the_best_tuned_is_first(script):

@@ -1,11 +1,8 @@
 """The controls of GLoRA's search: their statistics, and which runs they are."""
 
 import dataclasses
-import importlib
 import math
-import sys
 from argparse import Namespace
-from pathlib import Path
 
 import pytest
 
@@ -15,15 +12,12 @@ from visionpeft.methods.lora import LoRA
 from visionpeft.reports.build import tables
 from visionpeft.reports.reading import load
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 KEYS = [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
 
 
 @pytest.fixture
-def scripts(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    yield importlib.import_module("glora_controls"), importlib.import_module("glora_table")
-    sys.modules.pop("glora_controls"), sys.modules.pop("glora_table")
+def scripts(load_script):
+    return load_script("glora_controls"), load_script("glora_table")
 
 
 def record(test: float, trained: int = 100) -> Record:

@@ -1,20 +1,13 @@
 """The arithmetic floor of GLoRA: a formula, test sets as they are, and what a plan of 30 minutes needs."""
 
-import importlib
-import sys
 from argparse import ArgumentParser
-from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-
 
 @pytest.fixture
-def page(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    yield importlib.import_module("glora_floor")
-    sys.modules.pop("glora_floor")
+def page(load_script):
+    return load_script("glora_floor")
 
 
 def test_work(page):

@@ -1,24 +1,18 @@
 """The pre-training of vit_pico: what it paints, that it can be repeated, that the committed weights are its kind."""
 
-import importlib
 import math
 import sys
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 import timm
 import torch
 from safetensors.torch import load_file
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-
 
 @pytest.fixture
-def pico(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    yield importlib.import_module("pretrain_pico")
-    sys.modules.pop("pretrain_pico"), sys.modules.pop("pico_scenes")
+def pico(load_script):
+    return load_script("pretrain_pico")
 
 
 def test_committed_weights_are_a_headless_pico(pico):

@@ -1,22 +1,16 @@
 """The protocol tax is paired by task and seed; what lacks a task is no number."""
 
-import importlib
-import sys
 from argparse import Namespace
-from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 PLAIN = {("a", 0): 50.0, ("b", 0): 30.0, ("a", 1): 52.0, ("b", 1): 34.0}
 OTHER = {("a", 0): 52.0, ("b", 0): 36.0, ("a", 1): 52.0, ("b", 1): 38.0}
 
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    yield importlib.import_module("protocol_tax")
-    sys.modules.pop("protocol_tax"), sys.modules.pop("ablate_preprocessing")
+def script(load_script):
+    return load_script("protocol_tax")
 
 
 def keyed(scores, factor):
