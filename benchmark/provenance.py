@@ -28,7 +28,7 @@ def provenance(run: Run, job: TrainingJob) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "compiled": job.compiled,
-        "command": shlex.join(["python", "-m", "visionpeft.benchmark", *run.overrides]),
+        "command": "" if run.overrides is None else shlex.join(["python", "-m", "visionpeft.benchmark", *run.overrides]),
     }
 
 

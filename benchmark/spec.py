@@ -157,10 +157,10 @@ class Preset:
 class Run:
     """One method on one task with one seed: everything that can move its number.
 
-    `label` is the row's name in tables, `overrides` the command line it came from; `per_task` says on what published
-    per-task settings were chosen ("test", "val200"), if they were asked for; `preset` is whose protocol it restates,
-    and `chosen` what a study of ours chose. `oracle` moves no number: it has every epoch of the final fit scored on the
-    test images too, after training, for a diagnostic beside the result.
+    `label` is the row's name in tables, `overrides` the command line it came from, None if a script made it;
+    `per_task` says on what published per-task settings were chosen ("test", "val200"), if they were asked for; `preset`
+    is whose protocol it restates, and `chosen` what a study of ours chose. `oracle` moves no number: it has every epoch
+    of the final fit scored on the test images too, after training, for a diagnostic beside the result.
     """
 
     method_name: str
@@ -170,7 +170,7 @@ class Run:
     backbone: Backbone
     seed: int
     label: str
-    overrides: tuple[str, ...] = ()
+    overrides: tuple[str, ...] | None = None
     per_task: str = ""
     preset: Preset | None = None
     chosen: Chosen | None = None

@@ -131,7 +131,7 @@ def trial_run(one: Wanted, settings: dict[str, Any], fold: int | None) -> Run:
         task=untested(run.task, folds, fold or 0, run.seed),
         recipe=dataclasses.replace(run.recipe, train_on="train"),
         label=f"{run.method_name} (trial)",
-        overrides=("tune", *run.overrides),
+        overrides=("tune", *(run.overrides or ())),
     )
 
 

@@ -122,7 +122,7 @@ def with_chosen(run: Run, tuning: Tuning, runs: Path) -> Run:
             f"study {name} had {chosen.budget['trials']} trials, this asks for {tuning.trials}; "
             f"leave trials out, or tune again: {_command(run, tuning)}"
         )
-    given = {word.lstrip("+").partition("=")[0] for word in run.overrides}
+    given = {word.lstrip("+").partition("=")[0] for word in run.overrides or ()}
     if both := sorted(given & set(chosen.settings)):
         raise ValueError(f"{', '.join(both)} was tuned by study {name}; leave it out, or leave per_task=tuned out")
     label = f"{run.label[:-1]}, {chosen.label})" if run.label.endswith(")") else f"{run.label} ({chosen.label})"
@@ -167,5 +167,6 @@ def _missing(run: Run, place: Path, tuning: Tuning) -> str:
 
 
 def _command(run: Run, tuning: Tuning, trials: int | None = None) -> str:
-    words = [word for word in run.overrides if word.partition("=")[0] not in ("per_task", "seed", "tuning.trials")]
+    others = ("per_task", "seed", "tuning.trials")
+    words = [word for word in run.overrides or () if word.partition("=")[0] not in others]
     return f"python -m visionpeft.benchmark tune {' '.join(words)} trials={trials or tuning.trials or 32}"

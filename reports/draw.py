@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from . import contrast, inflation
+from . import contrast, costs, inflation
 from .budget import Curve
 from .charts import cost, curves, differences, means, selection, tuning
 from .charts.spec import Rows, Spec, filled
@@ -16,14 +16,14 @@ from .table import Table
 
 def embedded() -> dict[str, Any]:
     """Return the specifications without rows, the themes, and the costs: the page fills them with what is shown."""
-    specs = {f"cost {measure.key}": cost.spec(measure) for measure in cost.MEASURES}
+    specs = {f"cost {measure.key}": cost.spec(measure) for measure in costs.MEASURES}
     specs |= {"forest": differences.forest(), "heat": differences.heat(), "groups": means.groups()}
     specs |= {"shots": means.shots(), "shift": means.shift(), "loss": curves.loss()}
     specs |= {"inflation": selection.inflation(), "budget": tuning.best_of()}
     return {
         "specs": specs,
         "themes": {name: config(name) for name in ("light", "dark")},
-        "costs": [asdict(measure) for measure in cost.MEASURES],
+        "costs": [asdict(measure) for measure in costs.MEASURES],
     }
 
 
@@ -54,11 +54,13 @@ def studied(found: Sequence[Curve]) -> Iterator[tuple[str, Spec]]:
 
 
 def _costs(table: Table) -> Iterator[tuple[str, Spec]]:
-    key = average(table)
-    for measure in cost.MEASURES if key else ():
-        rows = cost.rows(table, key, measure)
+    key, where = average(table), next(iter(costs.machines(table)), "")
+    for measure in costs.MEASURES if key else ():
+        rows, spec = cost.rows(table, key, measure, where), cost.spec(measure)
         if len(rows) > 1:
-            yield from _some(f"cost-{measure.key}", cost.spec(measure), rows, cost.values(rows, measure))
+            on = f" Measured on {where}." if measure.cost else ""
+            described = {**spec, "description": spec["description"] + on}
+            yield from _some(f"cost-{measure.key}", described, rows, cost.values(rows, measure))
 
 
 def average(table: Table) -> str:

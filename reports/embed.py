@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import contrast, draw, literature
+from . import contrast, costs, draw, literature
 from .budget import Curve
 from .charts.selection import inflation_rows
 from .charts.tuning import best_of_rows
@@ -16,6 +16,7 @@ from .compare import Difference
 from .contrast import Pair, family
 from .inflation import Told
 from .markdown import SELECT, flavours, title
+from .names import NARROW, WIDE, short
 from .runs import RUN, Words, rounded, run
 from .stats import t_quantile
 from .table import Cell, Column, Mean, Row, Table
@@ -60,9 +61,14 @@ def citations() -> list[dict[str, str]]:
 
 def _table(table: Table, tables: Sequence[Table], words: Words) -> dict[str, Any]:
     marks, ranks, spread = contrast.marks(table), contrast.mean_rank(table), contrast.variances(table, tables)
+    names, narrow = (short([row.label for row in table.rows], most) for most in (WIDE, NARROW))
+    where, columns = costs.machines(table), [*_averages(table), *(_column(column) for column in table.columns)]
     rows = [
         {
             **_row(row, table, marks, words),
+            "name": names[row.label],
+            "narrow": narrow[row.label],
+            "costs": costs.behind(table, row, where, ["", *(column["key"] for column in columns)]),
             "rank": rounded(ranks.get(row.label), 3),
             "spread": {name: rounded(v and v**0.5, 4) for name, v in asdict(spread[row.label]).items()},
         }
@@ -73,9 +79,10 @@ def _table(table: Table, tables: Sequence[Table], words: Words) -> dict[str, Any
         "facets": _facets(table),
         "facts": _facts(table),
         "seeds": table.seeds,
+        "machines": where,
         "group_tasks": table.group_tasks,
         "suite_tasks": table.suite_tasks,
-        "columns": [*_averages(table), *(_column(column) for column in table.columns)],
+        "columns": columns,
         "rows": rows,
         "pairs": _pairs(table),
     }
@@ -101,8 +108,6 @@ def _facets(table: Table) -> dict[str, str]:
 def _facts(table: Table) -> list[list[str]]:
     """Return what holds for every number of a table, as (name, value)."""
     facts = table.facts
-    cells = [cell for row in table.rows for cell in row.cells.values()]
-    where = {str(one.record.provenance.get("device", "")) for cell in cells for one in cell.done}
     seen = [f"{task}: {tags}, so it is no domain generalisation" for task, tags in facts.get("seen", ())]
     named = {
         "seeds": ", ".join(map(str, table.seeds)),
@@ -110,7 +115,7 @@ def _facts(table: Table) -> list[list[str]]:
         "precision": " or ".join(facts["precision"]),
         "training images": f"each seed has its own: {', '.join(facts['by_seed'])}" if facts.get("by_seed") else "",
         "data": flavours(table.columns) if table.columns else "",
-        "devices": "; ".join(sorted(where - {""})),
+        "devices": "; ".join(costs.machines(table)),
         "the backbone was trained on": "; ".join(seen),
     }
     return [[name, value] for name, value in named.items() if value]

@@ -91,7 +91,8 @@ def _charts(tables: Sequence[Table], reference: str) -> Iterator[tuple[str, Spec
 def printed(spec: Spec, head: str) -> Spec:
     """Return a chart as it is printed: on white, with a width of its own and its table's title."""
     width = {"width": WIDTH} if spec.get("width") == "container" else {}
-    named = {"text": textwrap.wrap(head, 90), "fontSize": 13, "fontWeight": "normal"}
+    words = {"text": textwrap.wrap(head, 90), "subtitle": textwrap.wrap(spec["description"], 100)}
+    named = {**words, "fontSize": 13, "fontWeight": "normal", "subtitleFontSize": 11}
     return {**spec, **width, "title": named, "config": {**config("light"), "background": "white"}}
 
 

@@ -3,83 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ..sound import is_number
-from ..table import Cell, Mean, Row, Table
-from .spec import Rows, Spec, chart, interval, number, present, tooltip, valued
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A cost: its key, its name in a table's head and on an axis, what it is, and how it is drawn.
-
-    Attributes:
-        cost: key of a record's costs that is averaged over runs; empty if it is a value of the row.
-        unit: what a value is divided by on the axis.
-        log: whether the axis is logarithmic.
-        more: whether more of it is cheaper.
-    """
-
-    key: str
-    title: str
-    axis: str
-    long: str
-    cost: str = ""
-    unit: float = 1
-    log: bool = True
-    more: bool = False
-
-
-MEASURES = (
-    Measure(
-        "added",
-        "params (M)",
-        "trainable parameters without the head (millions)",
-        "trainable parameters without the head (millions)",
-    ),
-    Measure(
-        "trainable",
-        "with head (M)",
-        "trainable parameters with the head (millions)",
-        "trainable parameters with the head (millions), mean over tasks",
-    ),
-    Measure(
-        "merged_total",
-        "merged (M)",
-        "parameters after merging (millions)",
-        "all parameters after merging (millions); blank where the method does not merge",
-        log=False,
-    ),
-    Measure(
-        "inference",
-        "inference",
-        "FLOPs of an image, over the plain backbone's",
-        "FLOPs of an image after merging (as it is, where it does not merge) over the plain backbone's",
-        log=False,
-    ),
-    Measure("seconds", "training", "training time of a run (s)", "training time of a run, mean", "seconds_train"),
-    Measure(
-        "memory",
-        "peak memory",
-        "peak memory (GiB)",
-        "peak memory in training, mean",
-        "peak_memory_bytes",
-        2**30,
-        log=False,
-    ),
-    Measure(
-        "rate",
-        "images/s",
-        "images per second at inference",
-        "images per second at inference, merged where the method merges, mean",
-        "images_per_second_merged",
-        more=True,
-    ),
-)
+from ..costs import Measure, by_task, of, over
+from ..table import Mean, Row, Table
+from .spec import Rows, Spec, chart, interval, named, number, present, tooltip, valued
 
 
 def spec(measure: Measure) -> Spec:
@@ -92,6 +21,7 @@ def spec(measure: Measure) -> Spec:
         ("method", "method"), ("value", "accuracy", ".2f"), ("half", "\u00b1", ".2f"), ("x", measure.title, ",.4~g")
     )
     return chart(
+        f"Top-1 accuracy against {measure.axis}. Filled points are on the Pareto front: nothing is cheaper and better.",
         height=380,
         params=valued({"zero": 0}),
         transform=[
@@ -178,19 +108,19 @@ def _marks(state: str, which: str, x: Spec, y: Spec, tip: list[Spec]) -> list[Sp
         {
             "transform": [some, {"filter": "datum.named !== false"}],
             "mark": name,
-            "encoding": {"x": x, "y": y, "text": {"field": "method"}},
+            "encoding": {"x": x, "y": y, "text": {"field": "name"}},
         },
     ]
 
 
-def rows(table: Table, key: str, measure: Measure) -> Rows:
-    """Return a row per method: an average or a task's accuracy, and the mean cost of the runs behind it."""
-    found = []
+def rows(table: Table, key: str, measure: Measure, where: str) -> Rows:
+    """Return a row per method: an average or a task's accuracy, and the cost on a machine of the runs behind it."""
+    who, tasks, found = named([row.label for row in table.rows]), over(table, key), []
     for row in table.rows:
-        mean = accuracy(row, key)
-        x = of(row, measure, row.cells.get(key))
+        mean, x = accuracy(row, key), of(row, measure, tasks, by_task(table, row, where))
         if mean and x is not None:
-            found.append({"method": row.label, "x": x / measure.unit, **interval(mean.value, mean.half_width)})
+            place = {"x": x / measure.unit, **interval(mean.value, mean.half_width)}
+            found.append({**who[row.label], **place})
     return _named(found, measure)
 
 
@@ -202,7 +132,7 @@ def _named(found: Rows, measure: Measure) -> Rows:
     boxes: list[tuple[float, float, float]] = []
     for i in sorted(range(len(found)), key=lambda i: -found[i]["value"]):
         x, y = places[i]
-        wide = 7.0 * len(found[i]["method"])
+        wide = 7.0 * len(found[i]["name"])
         left = x - wide if x > 0.8 * 560 else x
         free = all(left > end or left + wide < start or abs(y - other) > 14 for start, end, other in boxes)
         found[i]["named"] = free
@@ -229,21 +159,3 @@ def accuracy(row: Row, key: str) -> Mean | None:
     if key == "mean of groups":
         return row.mean_of_groups
     return row.groups.get(key) or (row.cells[key].mean if key in row.cells else None)
-
-
-def of(row: Row, measure: Measure, cell: Cell | None = None) -> float | None:
-    """Return a row's cost, over a task's runs if that task's accuracy is meant; None where nothing was measured."""
-    if not measure.cost:
-        return row.inference if measure.key == "inference" else row.params[measure.key]
-    cells = [cell] if cell else list(row.cells.values())
-    costs = {one.file: one.record.cost for each in cells for one in each.done}
-    return _mean([_rate(cost) if measure.key == "rate" else cost.get(measure.cost) for cost in costs.values()])
-
-
-def _rate(cost: Any) -> Any:
-    return cost.get("images_per_second_merged") or cost.get("images_per_second_inference")
-
-
-def _mean(values: Sequence[Any]) -> float | None:
-    known = [value for value in values if is_number(value)]
-    return float(np.mean(known)) if known else None

@@ -9,7 +9,7 @@ from ..found import Found
 from ..sound import is_number
 from ..table import Table
 from .means import lines, panels
-from .spec import Rows, Spec, chart, interval, name, number, tooltip
+from .spec import Rows, Spec, chart, interval, name, named, number, tooltip
 from .theme import DASHES, STROKES
 
 WHOLE = {"tickMinStep": 1, "format": "d", "grid": False}
@@ -24,6 +24,7 @@ def loss() -> Spec:
     tip = tooltip(("run", "run"), ("phase", "phase"), ("epoch", "epoch", "~g"), ("value", "loss", ".3~g"))
     line = {"x": x, "y": y, "color": colour, "strokeDash": dash}
     return chart(
+        "Training loss by epoch, a line per run.",
         height=220,
         layer=[
             {"mark": {"type": "line", "strokeWidth": 1.8, "aria": False}, "encoding": line},
@@ -39,12 +40,13 @@ def losses() -> Spec:
     """Return the training loss by epoch, a panel per task and a line per method."""
     x = number("epoch", "epoch", scale={"nice": False}, axis=WHOLE)
     y = number("value", "training loss")
-    return panels("set", {"layer": lines(x, y, "method", "epoch")}, 210)
+    says = "Training loss by epoch, the mean over seeds, a panel per task and a line per method."
+    return panels(says, "set", {"layer": lines(x, y, "name", "epoch")}, 210)
 
 
 def loss_rows(table: Table) -> Rows:
     """Return the mean loss over the seeds of each cell, at epochs that all of them have; phases follow each other."""
-    found = []
+    found, who = [], named([row.label for row in table.rows])
     for place, task in enumerate(table.tasks):
         column = next(column.name for column in table.columns if column.task == task)
         for row in table.rows:
@@ -52,7 +54,7 @@ def loss_rows(table: Table) -> Rows:
             each = [dict(_points(one)) for one in runs]
             shared = [epoch for epoch in (each[0] if each else ()) if all(epoch in one for one in each)]
             found += [
-                {"method": row.label, "set": task, "epoch": epoch, "place": place}
+                {**who[row.label], "set": task, "epoch": epoch, "place": place}
                 | interval(fmean(one[epoch] for one in each), None)
                 for epoch in shared
             ]

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..compare import Difference, difference
 from ..contrast import Pair
-from ..table import Cell, Row, Table
-from .spec import STEP, Rows, Spec, chart, interval, name, number, panelled, present, tooltip, valued
+from ..table import Cell, Table
+from .spec import STEP, Rows, Spec, chart, interval, name, named, number, panelled, present, tooltip, valued
 
 WORSE, UNSURE, BETTER = "worse", "not distinguishable", "better"
 PLUS = "datum.value > 0 ? '+' + datum.label : datum.label"
@@ -19,7 +19,7 @@ REFERENCE = "linear"
 
 def forest() -> Spec:
     """Return differences with their intervals, coloured where the interval leaves zero out."""
-    y = name("method")
+    y = name("name")
     colour = {
         "field": "verdict",
         "type": "ordinal",
@@ -34,6 +34,7 @@ def forest() -> Spec:
     ends = {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}, "color": colour}
     zero = {"data": {"values": [{"zero": 0}]}, "mark": {"type": "rule", "style": "zero", "aria": False}}
     return chart(
+        "Differences from the reference method in points, with 95 % intervals, seed by seed on the same tasks.",
         height={"step": STEP},
         layer=[
             {**zero, "encoding": {"x": number("zero", "difference in points")}},
@@ -64,7 +65,7 @@ def heat() -> Spec:
     inner = {
         "width": {"step": 52},
         "height": {"step": STEP},
-        "encoding": {"x": x, "y": name("method", axis={"domain": False})},
+        "encoding": {"x": x, "y": name("name", axis={"domain": False})},
         "layer": [
             {
                 "mark": {"type": "rect", "cursor": "pointer", "tooltip": True},
@@ -74,6 +75,7 @@ def heat() -> Spec:
         ],
     }
     whole = chart(
+        "Differences from the reference method in points, task by task; bold where the 95 % interval leaves zero out.",
         params=valued({"most": 1}),
         facet={"column": {**name("group"), "spacing": 28}},
         spec=inner,
@@ -115,18 +117,18 @@ def reference(table: Table, label: str = "") -> int:
 def forest_rows(table: Table, pairs: Mapping[tuple[int, int], Pair], ref: int) -> Rows:
     """Return every row's difference from the reference on the mean of groups, or of tasks where that is unknown."""
     groups = any(pair.groups for pair in pairs.values())
-    found = []
+    found, who = [], named([row.label for row in table.rows])
     for i, row in enumerate(table.rows):
         if i != ref:
             pair = pairs[min(i, ref), max(i, ref)]
             one, sign = (pair.groups if groups else pair.tasks), 1 if i < ref else -1
-            found += [_line(row, one, sign)] if one and one.tasks else []
+            found += [_line(who[row.label], one, sign)] if one and one.tasks else []
     return sorted(found, key=lambda one: -one["value"])
 
 
-def _line(row: Row, one: Difference, sign: int) -> dict[str, object]:
+def _line(whose: Spec, one: Difference, sign: int) -> dict[str, object]:
     half = one.half_width if one.half_width is not None and np.isfinite(one.half_width) else None
-    return {"method": row.label, **interval(sign * one.value, half), "verdict": verdict(sign * one.value, half)}
+    return {**whose, **interval(sign * one.value, half), "verdict": verdict(sign * one.value, half)}
 
 
 def verdict(value: float, half: float | None) -> str:
@@ -136,7 +138,7 @@ def verdict(value: float, half: float | None) -> str:
 
 def heat_rows(table: Table, ref: int) -> Rows:
     """Return every row's difference from the reference on every task that both have a seed of in common."""
-    found = []
+    found, who = [], named([row.label for row in table.rows])
     for i, row in enumerate(table.rows):
         for column in table.columns if i != ref else ():
             one, seeds = _paired(row.cells.get(column.name), table.rows[ref].cells.get(column.name))
@@ -144,7 +146,7 @@ def heat_rows(table: Table, ref: int) -> Rows:
                 half = one.half_width
                 sure = verdict(one.value, half) != UNSURE
                 place = {"title": column.target or column.name, "column": column.name, "group": column.group}
-                found.append({"method": row.label, **place, "value": one.value, "half": half, "sure": sure, "n": seeds})
+                found.append({**who[row.label], **place, "value": one.value, "half": half, "sure": sure, "n": seeds})
     return found
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ..inflation import Told, summed
 from .differences import PLUS
-from .spec import STEP, Rows, Spec, chart, interval, name, number, present, tooltip
+from .spec import STEP, Rows, Spec, chart, interval, name, named, number, present, tooltip
 
 
 def inflation() -> Spec:
     """Return what each rule adds, with its interval over seeds: a line per method and rule."""
     order = {"field": "place", "op": "min"}
-    y = {"y": name("method", sort=order), "yOffset": name("rule")}
+    y = {"y": name("name", sort=order), "yOffset": name("rule")}
     axis = {"labelExpr": PLUS, "grid": True, "tickCount": 6, "labelOverlap": "greedy", "labelSeparation": 8}
     x = number("value", "added, in points", axis=axis, scale={"zero": True})
     colour = name("rule")
@@ -21,6 +21,7 @@ def inflation() -> Spec:
     )
     ends = {**y, "x": {**x, "field": "low"}, "x2": {"field": "high"}, "color": colour}
     return chart(
+        "What other selection rules would have added, in points, with 95 % intervals over seeds: a diagnostic.",
         height={"step": STEP, "for": "position"},
         layer=[
             {
@@ -38,9 +39,11 @@ def inflation() -> Spec:
 
 def inflation_rows(told: Told) -> Rows:
     """Return what each rule adds to each method of a table, over the mean of its tasks where it has several."""
+    lines = summed(told)
+    who = named(list(dict.fromkeys(one["method"] for one in lines)))
     return [
         {
-            "method": one["method"],
+            **who[one["method"]],
             "rule": one["rule_says"],
             "over": one["over"],
             "seeds": one["seeds"],
@@ -49,5 +52,5 @@ def inflation_rows(told: Told) -> Rows:
             **interval(one["added"], one["half_width"]),
             "place": place,
         }
-        for place, one in enumerate(summed(told))
+        for place, one in enumerate(lines)
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..names import WIDE, short
+
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 Spec = dict[str, Any]
 Rows = list[dict[str, Any]]
@@ -12,10 +14,14 @@ STEP = 24
 """Height of a method's line in points."""
 
 
-def chart(**parts: Any) -> Spec:
-    """Return a specification over the data set "rows", as wide as what holds it."""
+def chart(description: str, **parts: Any) -> Spec:
+    """Return a specification over the data set "rows", as wide as what holds it.
+
+    The description says in a sentence what is drawn: to those who cannot see it, and below a figure's title.
+    """
     return {
         "$schema": SCHEMA,
+        "description": description,
         "data": {"name": "rows"},
         "width": "container",
         "autosize": {"type": "fit-x", "contains": "padding"},
@@ -37,6 +43,11 @@ def number(field: str, title: str | None = None, **more: Any) -> Spec:
 def name(field: str, **more: Any) -> Spec:
     """Return a nominal channel without a title, its values in the order of the rows."""
     return {"field": field, "type": "nominal", "title": None, "sort": None, **more}
+
+
+def named(labels: Sequence[str], most: int = WIDE) -> dict[str, Spec]:
+    """Return the fields that say whose a row is: `method`, the whole label, and `name`, what an axis has room for."""
+    return {label: {"method": label, "name": name} for label, name in short(labels, most).items()}
 
 
 def tooltip(*fields: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:

@@ -63,7 +63,7 @@ function differenceRow(table, row, ref, by) {
 
 const sure = (d) => d.half != null && Math.abs(d.value) > d.half;
 const verdict = (d) => (!sure(d) ? "not distinguishable" : d.value > 0 ? "better" : "worse");
-const forestRow = ({ row, d }) => ({ method: row.label, ...interval(d.value, d.half), verdict: verdict(d) });
+const forestRow = ({ row, d }) => ({ ...who(row), ...interval(d.value, d.half), verdict: verdict(d) });
 
 /** Columns behind a difference: a title, what it says, and a text for a row; null where a row has none. */
 const TESTS = [
@@ -109,5 +109,5 @@ function heatRow(row, column, ref) {
   const d = paired(row.cells[column.key], ref.cells[column.key]);
   if (!d) return null;
   const place = { title: column.title, column: column.key, group: column.group };
-  return { method: row.label, ...place, value: d.value, half: d.half, sure: sure(d), n: d.n };
+  return { ...who(row), ...place, value: d.value, half: d.half, sure: sure(d), n: d.n };
 }

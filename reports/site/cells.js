@@ -56,7 +56,7 @@ function cellTip(table, row, column) {
     head = el("b", {}, `${row.label}, ${column.kind === "cost" ? column.title : column.key}`);
   if (value == null) return [head, el("div", {}, whyBlank(table, row, column))];
   if (column.kind === "cost")
-    return [head, el("div", {}, column.text(value)), el("div", { class: "dim" }, column.long)];
+    return [head, el("div", {}, column.text(value)), el("div", { class: "dim" }, column.long + measuredOn(table, column))];
   const mark = { best: "best of its column", same: "not distinguishable from the best" }[cell.mark];
   const runs = finished(cell).map((run) => `seed ${run.seed}: ${fixed(run.accuracy, 2)}`);
   return [

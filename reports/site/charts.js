@@ -4,6 +4,7 @@
    their rows. Their expressions are interpreted (`ast`), never compiled, so that the page's policy can forbid eval. */
 
 const GAP = 40,
+  PHONE = 640,
   ERRORS = 1; // a level of logging
 /** The charts on the page by id: where each is drawn, what with, and the Vega view. */
 const drawn = new Map();
@@ -37,7 +38,7 @@ async function drawChart(one) {
   });
 }
 
-const lines = ({ rows }) => unique(rows.map((row) => row.method)).length;
+const lines = ({ rows }) => unique(rows.map((row) => row.name)).length;
 
 /** The specification with its rows and the values of its parameters; panels side by side as the width allows. */
 function sized({ name, rows, values }, width) {
@@ -112,4 +113,6 @@ function saveButton(one, format) {
 /** A value and the ends of its interval. */
 const interval = (value, half) => ({ value, half: half ?? null, low: half == null ? null : value - half, high: half == null ? null : value + half });
 const rowNamed = (label) => current().rows.find((row) => row.label === label);
+/** Whose a chart's row is: the whole label, and what an axis has room for. */
+const who = (row) => ({ method: row.label, name: innerWidth < PHONE ? row.narrow : row.name });
 const openNamed = ({ method }) => openMethod(rowNamed(method));

@@ -9,7 +9,8 @@ function drawCost() {
   if (section.hidden) return;
   const y = ys.find((c) => c.key === state.y) ?? ys[0],
     x = xs.find((c) => c.key === state.x) ?? xs[0],
-    rows = shownRows(table).map((row) => costRow(row, x, y)).filter((one) => one.x != null && one.value != null),
+    scored = shownRows(table).map((row) => costRow(row, x, y)).filter((one) => one.value != null),
+    rows = scored.filter((one) => one.x != null),
     name = (c) => (c.kind === "group" ? `mean of ${c.key}` : c.key);
   fill(
     section,
@@ -18,13 +19,16 @@ function drawCost() {
       "p",
       { class: "lead" },
       "Filled: on the Pareto front, nothing shown is both cheaper and better. Bars are 95 % intervals. " +
-        costNote(table, x),
+        costNote(table, x, scored.length - rows.length),
     ),
     el(
       "div",
       { class: "bar" },
       select("accuracy", ys.map((c) => [c.key, name(c)]), y.key, (v) => change({ y: v })),
       select("cost", xs.map((c) => [c.key, c.title]), x.key, (v) => change({ x: v })),
+      table.machines.length > 1 && x.cost.length
+        ? select("measured on", table.machines.map((m) => [m, m]), table.machines[machine(table)], (v) => change({ on: v }))
+        : null,
     ),
     rows.length
       ? chart("cost", `cost ${x.key}`, rows, { values: laneOfZeros(rows, x), open: openNamed, crowded: true })
@@ -32,12 +36,11 @@ function drawCost() {
   );
 }
 
-/** A task's own training cost where the accuracy is a task's, else the mean over the row's runs. */
+/** An accuracy and the cost of the runs behind it. */
 function costRow(row, x, y) {
-  const runs = y.kind === "task" ? finished(row.cells[y.key]) : undefined;
-  const cost = x.of(row, runs),
+  const cost = x.of(row, y.key),
     { value, half } = row.cells[y.key] ?? {};
-  return { method: row.label, x: cost == null ? null : cost / x.unit, ...interval(value, half) };
+  return { ...who(row), x: cost == null ? null : cost / x.unit, ...interval(value, half) };
 }
 
 /** Where zeros are drawn on a logarithmic axis: well before the smallest cost. */
@@ -46,9 +49,11 @@ function laneOfZeros(rows, x) {
   return { zero: x.log && some.length && some.length < rows.length ? Math.min(...some) / 4 : 0 };
 }
 
-function costNote(table, x) {
-  const where = table.facts.find(([name]) => name === "devices")?.[1] ?? "";
+/** What a cost is and where it was measured; numbers of other machines are not beside it. */
+function costNote(table, x, lacking) {
   const note = x.long.replace(/^./, (c) => c.toUpperCase()) + ".";
-  if (!x.cost || !where) return note;
-  return `${note} Measured on ${where}.` + (where.includes(";") ? " Several devices: do not compare." : "");
+  if (!x.cost.length) return note;
+  const others = table.machines.length > 1 ? " What other machines measured is not set beside it." : "";
+  const left = lacking ? ` Left out, not measured there for every task: ${count(lacking, "row")}.` : "";
+  return `${note} Measured on ${table.machines[machine(table)]}.${others}${left}`;
 }

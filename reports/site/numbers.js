@@ -6,32 +6,29 @@ function runsOf(cell) {
 }
 const finished = (cell) => runsOf(cell).filter((run) => run.status === "ok");
 
-const costCache = new Map();
-/** A row's runs, each once: a run with several test sets stands in several cells. */
-function runsOfRow(row) {
-  if (!costCache.has(row)) {
-    const runs = taskColumns(current()).flatMap((column) => finished(row.cells[column.key]));
-    costCache.set(row, [...new Map(runs.map((run) => [run.file, run])).values()]);
-  }
-  return costCache.get(row);
-}
+/** The place of the chosen machine among those that the table's runs were measured on; the first has the most runs. */
+const machine = (table) => Math.max(0, table.machines.indexOf(state.on));
 
-function meanOf(runs, field) {
-  const values = runs.map((run) => run[field]).filter(isNumber);
-  return values.length ? mean(values) : null;
-}
-
-/** How a row's cost is found and what it reads; names, units and axes are in the data. */
+/** What a cost reads; names, units and axes are in the data. */
 const COST = {
-  added: [(row) => row.params.added, millions],
-  trainable: [(row) => row.params.trainable, millions],
-  merged_total: [(row) => row.params.merged_total, millions],
-  inference: [(row) => row.inference, (v) => fixed(v, 2) + "\u00d7"],
-  seconds: [(row, runs) => meanOf(runs ?? runsOfRow(row), "seconds"), seconds],
-  memory: [(row, runs) => meanOf(runs ?? runsOfRow(row), "memory"), bytes],
-  rate: [(row, runs) => meanOf(runs ?? runsOfRow(row), "rate"), (v) => fixed(v, 0)],
+  added: millions,
+  trainable: millions,
+  merged_total: millions,
+  inference: (v) => fixed(v, 2) + "\u00d7",
+  seconds: seconds,
+  memory: bytes,
+  process: bytes,
+  rate: (v) => fixed(v, 0),
 };
-const COSTS = DATA.charts.costs.map((cost) => ({ ...cost, kind: "cost", of: COST[cost.key][0], text: COST[cost.key][1] }));
+const COSTS = DATA.charts.costs.map((cost) => ({ ...cost, kind: "cost", of: costOf(cost), text: COST[cost.key] }));
+
+const measuredOn = (table, { cost }) => (cost.length ? `; measured on ${table.machines[machine(table)]}` : "");
+
+/** How a row's cost is found: a value of the row, or what the chosen machine measured behind a column ("": all tasks). */
+function costOf({ key, cost }) {
+  if (!cost.length) return (row) => (key === "inference" ? row.inference : row.params[key]);
+  return (row, column = "") => row.costs[column]?.[machine(current())]?.[key] ?? null;
+}
 
 const taskColumns = (table) => table.columns.filter((column) => column.kind === "task");
 const valueOf = (row, column) => (column.kind === "cost" ? column.of(row) : row.cells[column.key]?.value) ?? null;
@@ -69,7 +66,7 @@ function pairOf(table, i, j, key) {
 /** Why an average is blank. */
 function whyBlank(table, row, column) {
   const cell = row.cells[column.key];
-  if (column.kind === "cost") return "not measured";
+  if (column.kind === "cost") return "not measured" + (column.cost.length ? ` for every task on ${table.machines[machine(table)]}` : "");
   if (cell?.why) return cell.why;
   const part = taskColumns(table).filter(
     (task) => task.counted && (column.kind === "average" || task.group === column.key || task.task === column.task),

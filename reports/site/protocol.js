@@ -4,7 +4,7 @@ function drawSelection() {
   const table = current(),
     section = $("selection"),
     labels = new Set(shownRows(table).map((row) => row.label)),
-    rows = table.inflation.filter((one) => labels.has(one.method));
+    rows = table.inflation.filter((one) => labels.has(one.method)).map((one) => ({ ...one, ...who(rowNamed(one.method)) }));
   section.hidden = !rows.length;
   if (section.hidden) return;
   fill(

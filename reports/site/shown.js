@@ -96,7 +96,7 @@ function pick(facet, value) {
   const now = current().facets;
   const alike = (one) => FACETS.filter((f) => one.facets[f] === now[f]).length;
   const fits = DATA.tables.filter((one) => one.facets[facet] === value).sort((a, b) => alike(b) - alike(a));
-  change({ table: String(DATA.tables.indexOf(fits[0])), sort: "", up: "", hide: "", y: "", by: "" });
+  change({ table: String(DATA.tables.indexOf(fits[0])), sort: "", up: "", hide: "", y: "", by: "", on: "" });
 }
 
 const SECTIONS = {
@@ -128,9 +128,12 @@ function drawLede() {
       .map((run) => run[DATA.run_fields.indexOf("finished")])
       .sort()
       .at(-1);
-  const methods = unique(DATA.tables.flatMap((table) => table.rows.map((row) => row.label))).length;
+  const rows = DATA.tables.flatMap((table) => table.rows),
+    [methods, labels] = ["method", "label"].map((field) => unique(rows.map((row) => row[field])).length);
   $("lede").textContent =
-    `${count(methods, "method")}, ${count(files, "run")}` +
+    count(methods, "method") +
+    (labels > methods ? ` under ${count(labels, "different setting")}` : "") +
+    `, ${count(files, "run")}` +
     (last ? `, the last of ${last.slice(0, 10)}` : "") +
     (DATA.tables.length > 1 ? `; ${count(DATA.tables.length, "setting")}, which are never mixed` : "");
   if (!window.vegaEmbed)

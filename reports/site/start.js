@@ -63,7 +63,6 @@ function nextTheme() {
 }
 
 function draw() {
-  costCache.clear();
   drawTheme();
   drawFacets();
   for (const part of [drawTable, drawCost, drawAgainst, drawGroups, drawShots, drawShift, drawSelection, drawTuning, drawStatistics, drawLegend])

@@ -194,7 +194,7 @@ function resort(key, down) {
 }
 
 function columnTip(column) {
-  if (column.kind === "cost") return [el("div", {}, column.long)];
+  if (column.kind === "cost") return [el("div", {}, column.long + measuredOn(current(), column))];
   if (column.kind !== "task")
     return [el("div", {}, column.kind === "group" ? `mean of the group ${column.key}` : column.key)];
   const sizes = Object.entries(column.splits).map(([name, [size, digest]]) =>

@@ -82,6 +82,7 @@ const DEFAULT = {
   y: "",
   x: "added",
   by: "",
+  on: "",
   theme: "",
 };
 const state = { ...DEFAULT };

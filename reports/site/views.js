@@ -32,7 +32,10 @@ function openRun(row, column, run) {
       ],
       ["record", recordLink(run.file)],
     ]),
-    command ? [el("h3", {}, "Repeat it"), el("pre", {}, command), copyButton(command)] : null,
+    el("h3", {}, "Repeat it"),
+    command
+      ? [el("pre", {}, command), copyButton(command)]
+      : el("p", { class: "soft small" }, "No command line made this run but a script; its record has all of its settings."),
     curves([run]),
   ]);
 }
@@ -53,7 +56,7 @@ function copyButton(text) {
 function openMethod(row) {
   const table = current(),
     cites = DATA.citations[row.method],
-    runs = runsOfRow(row),
+    runs = taskColumns(table).flatMap((column) => finished(row.cells[column.key])),
     errors = runs.map((run) => run.merge_error).filter(isNumber);
   const tasks = taskColumns(table).filter((c) => row.cells[c.key]?.value != null);
   show(row.label, () => [
@@ -62,6 +65,7 @@ function openMethod(row) {
     el("h3", {}, "Parameters and cost"),
     pairs([
       ...COSTS.map((cost) => [cost.title, cost.of(row) == null ? null : cost.text(cost.of(row))]),
+      ["measured on", table.machines[machine(table)]],
       ["merge error", errors.length ? "at most " + Math.max(...errors).toExponential(1) : null],
     ]),
     el("h3", {}, "Settings"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from visionpeft.benchmark.__main__ import main
+from visionpeft.benchmark.overrides import CONF
 from visionpeft.benchmark.record import read, record_files
 
 SMALL = ["backbone=vit_pico", "recipe=demo", "epochs=1", "warmup=0"]
@@ -302,6 +304,28 @@ def test_tasks_of_one_name_are_kept_apart(command, folders):
     assert command(*argv, "batch_size=4") == 0
     sizes = {r.run["task"]["suite"]: r.run["data"]["splits"]["train"]["size"] for r in records(folders)}
     assert sizes == {"one": 8, "two": 12}
+
+
+TINY = "backbone=vit_pico img_size=16 epochs=1 warmup=0"
+LINES = {
+    "a sweep": f"-m method=lora task=glob(mini_dig*) rank=4 targets=[qkv,fc1] lr=1e-2 device=cpu {TINY}",
+    "a preset": f"preset=fact method=fact_tt task=mini_digits per_task=null source=null {TINY}",
+    "a folder with a blank": f"method=linear task=own {TINY} --config-dir 'my conf'",
+}
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_the_line_in_a_record_repeats_the_run(command, folders, capsys, case):
+    own = folders / "my conf" / "task" / "own.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text((CONF / "task" / "mini_digits.yaml").read_text().replace("name: mini_digits", "name: own"))
+    assert command(*shlex.split(LINES[case])) == 0
+    (record,) = records(folders)
+    words = shlex.split(record.provenance["command"])
+    assert words[:3] == ["python", "-m", "visionpeft.benchmark"]
+    capsys.readouterr()
+    assert command(*words[3:]) == 0
+    assert "1 of 1 runs are done already" in capsys.readouterr().err
 
 
 def test_half_a_record_is_named_not_taken_for_done(command, folders, capsys):
