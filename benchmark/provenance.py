@@ -28,8 +28,13 @@ def provenance(run: Run, job: TrainingJob) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "compiled": job.compiled,
-        "command": "" if run.overrides is None else shlex.join(["python", "-m", "visionpeft.benchmark", *run.overrides]),
+        "command": _command(run),
     }
+
+
+def _command(run: Run) -> str:
+    """Return the line that repeats a run, from the same data; empty if a script made it."""
+    return "" if run.overrides is None else shlex.join(["python", "-m", "visionpeft.benchmark", *run.overrides])
 
 
 def _version(package: str) -> str | None:
