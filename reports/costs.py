@@ -108,11 +108,9 @@ ByTask = Mapping[str, Mapping[str, float]]
 
 
 def machine(record: Record) -> str:
-    """Return where a run was measured: its device, and what else its seconds depend on; empty where unknown."""
+    """Return where a run was measured: its device, and what else its seconds depend on."""
     seen, recipe = record.provenance, record.run.get("recipe", {})
-    device, threads = str(seen.get("device") or ""), seen.get("threads")
-    if not device:
-        return ""
+    device, threads = str(seen.get("device") or "unknown device"), seen.get("threads")
     words = [device, f"{threads} thread{'' if threads == 1 else 's'}" if device.startswith("cpu") and threads else ""]
     words += [str(recipe.get("precision") or ""), "compiled" if seen.get("compiled") else ""]
     return ", ".join(filter(None, words))
@@ -121,7 +119,7 @@ def machine(record: Record) -> str:
 def machines(table: Table) -> tuple[str, ...]:
     """Return where the runs of a table were measured, the one with the most runs first."""
     runs = {one.file: one.record for row in table.rows for cell in row.cells.values() for one in cell.done}
-    counts = Counter(name for record in runs.values() if (name := machine(record)))
+    counts = Counter(map(machine, runs.values()))
     return tuple(sorted(counts, key=lambda name: (-counts[name], name)))
 
 

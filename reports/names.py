@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-WIDE, NARROW = 28, 16
+WIDE, NARROW = 28, 17
 """Letters that a chart has room for beside or below it, and on a phone."""
 LEFT_OUT = "\u2026"
 
@@ -12,8 +12,8 @@ LEFT_OUT = "\u2026"
 def short(labels: Sequence[str], most: int = WIDE) -> dict[str, str]:
     """Return a name of at most `most` letters for each of some labels, no two alike.
 
-    A label that fits is its own name. Of one that does not, the settings that all rows of its method share give way
-    first, then the middle; names that are alike even so are numbered.
+    A label that fits is its own name. Of one that does not, the values that it shares with all others, or with all of
+    its method, give way first, then the middle; names that are alike even so are numbered.
 
     Args:
         labels: names of rows, `method` or `method (setting, ...)`, all of them different.
@@ -30,13 +30,13 @@ def short(labels: Sequence[str], most: int = WIDE) -> dict[str, str]:
 
 
 def _own(label: str, labels: Sequence[str]) -> str:
-    """Return a label without the values that it shares with all other rows of its method; words stay."""
-    method, settings = _parts(label)
-    others = [set(own) for name, own in map(_parts, labels) if name == method]
+    """Return a label without the values that say nothing of it among the others; words stay."""
+    (method, settings), every = _parts(label), [(name, set(own)) for name, own in map(_parts, labels)]
+    families = [own for _, own in every], [own for name, own in every if name == method]
+    shared = {one for family in families if len(family) > 1 for one in set.intersection(*family) if "=" in one}
     kept: list[str] = []
     for one in settings:
-        gives_way = len(others) > 1 and "=" in one and all(one in own for own in others)
-        if not gives_way:
+        if one not in shared:
             kept.append(one)
         elif kept[-1:] != [LEFT_OUT]:
             kept.append(LEFT_OUT)

@@ -38,14 +38,14 @@ def forest() -> Spec:
         height={"step": STEP},
         layer=[
             {**zero, "encoding": {"x": number("zero", "difference in points")}},
+            {  # before the intervals, which not all rows have: the first layer sets the order of the axis
+                "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1, "cursor": "pointer"},
+                "encoding": {"y": y, "x": x, "color": colour, "tooltip": tip},
+            },
             {
                 "transform": present("low"),
                 "mark": {"type": "rule", "strokeWidth": 2.2, "aria": False},
                 "encoding": ends,
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1, "cursor": "pointer"},
-                "encoding": {"y": y, "x": x, "color": colour, "tooltip": tip},
             },
         ],
     )

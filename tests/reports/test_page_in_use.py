@@ -236,3 +236,84 @@ def test_an_average_says_from_how_many_seeds_to_how_many_it_is(page, runs):
         "ssf": {"n=2-3"},
         "linear": {"n=1"},
     }
+
+
+NAMES = "[...document.querySelectorAll('.chart')].map((one) => [one.id, one.getAttribute('aria-label')])"
+
+
+def test_every_chart_and_mark_says_what_it_shows(page, runs):
+    some(runs)
+    browser = page()
+    told = dict(browser.run(NAMES))
+    assert {"chart cost", "chart forest", "chart heat", "chart groups", "chart inflation", "chart budget"} == set(told)
+    assert len(set(told.values())) == len(told) and told["chart cost"].startswith("Top-1 accuracy against trainable")
+    browser.run("document.querySelector('td.open').click()")
+    browser.settle()
+    tree = browser("Accessibility.getFullAXTree")["nodes"]
+    named = {node["name"]["value"] for node in tree if node.get("role", {}).get("value") == "graphics-document"}
+    assert {told["chart cost"], "Training loss by epoch, a line per run."} <= named | set(told.values())
+    assert "Training loss by epoch, a line per run." in named  # what a dialog hides is not read out
+    marks = "[...document.querySelectorAll('.chart .role-mark [aria-roledescription]')]"
+    assert browser.run(f"{marks}.length") > 20 and browser.run(
+        f"{marks}.every((one) => one.getAttribute('aria-label'))"
+    )
+
+
+SETTINGS = [
+    f"lora (recipe.epochs=5, recipe.warmup=0.5{more})" for more in ("", ", tuned, 8 trials", ", tuned, 32 trials")
+]
+AXIS = "[...document.querySelectorAll(`[id='chart {}'] .role-axis-label text`)].map((one) => one.textContent)"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_settings_of_one_method_have_names_of_their_own_in_charts(page, runs, width):
+    for k, label in enumerate(SETTINGS):
+        runs.suite({task: accuracy - k / 10 for task, accuracy in ALL.items()}, label, seeds=(0, 1))
+    browser = page(width=width)
+    for chart in ("heat", "groups"):
+        shown = [text for text in browser.run(AXIS.format(chart)) if text.startswith("lora")]
+        assert len(shown) >= 2 and len(set(shown)) == len(shown), shown
+    lede = browser.run("document.getElementById('lede').textContent")
+    assert lede.startswith("1 method under 3 different settings, 24 runs")
+    browser.run(
+        "document.querySelector(`[id='chart heat'] .role-mark [aria-roledescription]`).dispatchEvent("
+        "new MouseEvent('click', {bubbles: true}))"
+    )
+    assert SETTINGS[1] in browser.run("document.getElementById('dialog').textContent")  # all of it, not its short name
+
+
+COSTS = "[...document.querySelectorAll(`[id='chart cost'] [aria-roledescription='point']`)]"
+COSTS += ".map((one) => /method: (\\w+).*training: ([\\d.]+)/.exec(one.getAttribute('aria-label')).slice(1))"
+
+
+def test_costs_of_several_machines_are_kept_apart(page, runs):
+    for k, label in enumerate(("lora", "linear", "bitfit")):
+        for task in ALL:
+            gpu = label == "bitfit"
+            where = {"device": "H100" if gpu else "cpu X", "threads": 2}
+            memory = {"peak_memory_bytes": 2**30, "peak_memory_kind": "cuda_allocated" if gpu else "process_rss"}
+            fields = {"provenance": where, "cost": {"seconds_train": 10.0 + k, **memory}}
+            runs.add(0.5 + k / 10, task, label, fields=fields)
+    browser = page("x=seconds&y=mean of tasks")
+    section = "document.getElementById('cost').textContent"
+    assert dict(browser.run(COSTS)) == {"lora": "10", "linear": "11"}
+    assert "Measured on cpu X, 2 threads, fp32. What other machines measured" in browser.run(section)
+    assert "Left out, not measured there for every task: 1 row." in browser.run(section)
+    browser.run("change({ on: 'H100, fp32' })")
+    browser.settle()
+    assert dict(browser.run(COSTS)) == {"bitfit": "12"}
+    heads = "[...document.querySelectorAll('#table thead th')].map((one) => one.textContent)"
+    assert {"peak memory"} == {"peak memory", "process memory"} & set(browser.run(heads))
+
+
+def test_a_line_repeats_a_run_and_a_script_has_none(page, runs):
+    runs.add(label="lora", fields={"provenance": {"command": "python -m visionpeft.benchmark seed=0"}})
+    runs.add(0.4, label="linear", fields={"provenance": {"command": ""}})
+    browser = page()
+    said = []
+    for place in (0, 1):  # linear, lora: rows without an average are in the order of their names
+        browser.run(f"document.querySelectorAll('td.open')[{place}].click()")
+        browser.run("document.querySelector('#dialog th button').click()")
+        said.append(browser.run("document.getElementById('dialog').textContent"))
+        browser.press("Escape")
+    assert "python -m visionpeft.benchmark seed=0" in said[1] and "No command line made this run" in said[0]
