@@ -53,17 +53,10 @@ def scores(table: Table, seeds: Sequence[int] | None = None) -> np.ndarray:
 
     Args:
         table: the table.
-        seeds: only these; None: all that are there.
+        seeds: only these, which some row has; None: all that are there.
     """
-    seeds = sorted({seed for row in table.rows for seed in row.seeds}) if seeds is None else seeds
-    found = np.full((len(table.rows), len(seeds), len(table.columns)), np.nan)
-    for i, row in enumerate(table.rows):
-        for j, column in enumerate(table.columns):
-            cell = row.cells.get(column.name)
-            for one in cell.done if cell and cell.clean else ():
-                if one.seed in seeds:
-                    found[i, seeds.index(one.seed), j] = one.accuracy * 100
-    return found
+    there, every = table.accuracies
+    return every if seeds is None else every[:, [there.index(seed) for seed in seeds]]
 
 
 def on_shared_seeds(table: Table, name: str) -> dict[str, float]:

@@ -27,7 +27,7 @@ class Found:
     test: str = "test"
     epochs: Epochs = ()
 
-    @property
+    @cached_property
     def seed(self) -> int:
         """The run's seed."""
         return self.record.run["seed"]

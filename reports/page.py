@@ -9,10 +9,13 @@ policy need not allow eval. Without that package the page has its tables and no 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +66,30 @@ def joined(names: Sequence[str], end: str) -> str:
 
 @lru_cache(maxsize=1)
 def library() -> str:
-    """Return vega-embed with Vega and Vega-Lite as a script; empty where vl-convert is not installed."""
+    """Return vega-embed with Vega and Vega-Lite as a script; empty where vl-convert is not installed.
+
+    vl-convert takes seconds to put it together, always the same: it is kept in the user's cache folder.
+    """
     try:
         import vl_convert
     except ImportError:
         return ""
+    kept = cache() / f"vega-embed-{version('vl-convert-python')}.js"
+    with contextlib.suppress(OSError, ValueError):
+        told, _, module = kept.read_text(encoding="utf-8").partition("\n")
+        if told == digest(EXPORTS + module):  # half a file is none
+            return module
     module = vl_convert.javascript_bundle(EXPORTS).replace("</script", "<\\/script").replace("<!--", "<\\!--")
-    return f'(() => {{"use strict";{module}}})();'  # its names are its own
+    module = f'(() => {{"use strict";{module}}})();'  # its names are its own
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(f"{digest(EXPORTS + module)}\n{module}", encoding="utf-8")
+    return module
+
+
+def cache() -> Path:
+    """Return the program's folder among the user's caches, which is never a store's: what is in it runs in the page."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visionpeft"
 
 
 def embedded(value: Any) -> str:

@@ -229,6 +229,19 @@ class Table:
         counts = Counter(cell.seeds for cell in cells)
         return max(counts, key=lambda seeds: (counts[seeds], len(seeds), seeds), default=())
 
+    @cached_property
+    def accuracies(self) -> tuple[tuple[int, ...], np.ndarray]:
+        """All seeds and, in percent, (rows, seeds, columns); NaN where there is none or a run of the cell failed."""
+        seeds = tuple(sorted({seed for row in self.rows for seed in row.seeds}))
+        found = np.full((len(self.rows), len(seeds), len(self.columns)), np.nan)
+        for i, row in enumerate(self.rows):
+            for j, column in enumerate(self.columns):
+                cell = row.cells.get(column.name)
+                for one in cell.done if cell and cell.clean else ():
+                    found[i, seeds.index(one.seed), j] = one.accuracy * 100
+        found.flags.writeable = False
+        return seeds, found
+
     @property
     def failures(self) -> list[tuple[Row, str, Found]]:
         """Failed runs as (row, task, record)."""

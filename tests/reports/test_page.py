@@ -101,6 +101,23 @@ def test_every_part_is_on_the_page_once() -> None:
     assert all(len(path.read_text().splitlines()) <= 250 for path in FOLDER.iterdir())
 
 
+def test_the_library_is_put_together_once_and_never_believed_by_half(monkeypatch, tmp_path) -> None:
+    vl_convert = pytest.importorskip("vl_convert")
+    made: list[str] = []
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda exports: made.append(exports) or "let a = '</script>';")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    library = page_module.library.__wrapped__  # anew, as another process has it
+    first = library()
+    assert first == "(() => {\"use strict\";let a = '<\\/script>';})();" and library() == first and len(made) == 1
+    (kept,) = (tmp_path / "cache" / "visionpeft").iterdir()
+    kept.write_text(kept.read_text()[:-1])
+    assert library() == first and len(made) == 2 and library() == first and len(made) == 2
+    kept.unlink()
+    kept.parent.rmdir()
+    kept.parent.write_text("no folder")
+    assert library() == first and len(made) == 3
+
+
 def test_without_the_library_the_page_has_its_tables(runs, monkeypatch) -> None:
     runs.suite(ALL)
     monkeypatch.setattr(page_module, "library", lambda: "")
