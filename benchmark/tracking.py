@@ -104,7 +104,11 @@ class Tracker:
         return self
 
     def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
-        self._tell(lambda log: log.close(self._failed or raised is not None))
+        for name, log in self._logs.items():
+            try:
+                log.close(self._failed or raised is not None)
+            except Exception as error:
+                self._lost(name, error)
 
 
 def config(planned: Planned) -> dict[str, Any]:

@@ -17,12 +17,18 @@ def insist(mode: str) -> None:
     """Check that wandb can be used; asks for a key where it is online and there is a terminal to answer from.
 
     Raises:
-        ValueError: it is not installed, or has no key.
+        ValueError: it is not installed, has no key, or cannot read its own settings.
     """
     try:
         import wandb
+        from pydantic import ValidationError
     except ImportError:
         raise ValueError("wandb is not installed; pip install 'visionpeft[wandb]', or WANDB=disabled") from None
+    try:
+        wandb.setup()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}={one['input']!r}: {one['msg']}" for one in error.errors())
+        raise ValueError(f"wandb's own settings, from WANDB_* variables or its files, are wrong: {wrong}") from None
     if mode == "online":
         try:
             wandb.login(verify=False)

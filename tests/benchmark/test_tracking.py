@@ -1,6 +1,7 @@
 """W&B and TensorBoard without a network: what is on disk afterwards; neither is imported unless asked for."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,32 @@ def test_without_a_key_nothing_starts(folders, monkeypatch):
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 2 and "error: wandb: No API key" in done.stderr and "WANDB=offline" in done.stderr
     assert not (folders / "runs" / "mini").exists()
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_a_wrong_setting_of_its_own_is_said_before_anything_starts(folders, mode):
+    pytest.importorskip("wandb")
+    code = "import sys; from visionpeft.benchmark.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, *SMALL, f"wandb={mode}"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "WANDB_MODE": "onlin"})
+    said = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 2 and said.startswith("error: wandb's own settings") and "mode='onlin': Input" in said
+    assert "Traceback" not in done.stderr and not (folders / "runs" / "mini").exists()
+
+
+def test_a_log_whose_end_fails_is_closed_once_and_remarked_once():
+    remarks, closed = [], []
+
+    class Stuck:
+        def close(self, failed):
+            closed.append(failed)
+            raise OSError("no space")
+
+    with tracking.Tracker([("W&B", Stuck), ("TensorBoard", Stuck)], remarks.append):
+        pass
+    assert closed == [False, False]
+    assert remarks == [f"{name} failed (OSError: no space); the run is kept" for name in ("W&B", "TensorBoard")]
 
 
 def test_epochs_of_an_earlier_attempt_are_told_at_the_end_once(tmp_path):

@@ -5,20 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CODES = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowDown": 40, "Space": 32}
 LONGEST = 120.0
-
-
-def installed() -> str | None:
-    """The browser's path, if there is one."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Chromium:

@@ -13,7 +13,7 @@ import pytest
 from visionpeft.reports import leaderboard
 from visionpeft.reports.compare import difference
 
-from .chromium import installed
+from .tools import BROWSERS, program
 
 ALL = {"digits": 0.9, "letters": 0.8, "count": 0.5, "location": 0.3}
 KNOWN = r"WARN (Detected faceted independent scales|Infinite extent)"
@@ -23,10 +23,7 @@ HOSTILE = "x (<img src=x onerror=console.error('Uncaught')>)"
 
 @pytest.fixture(scope="session")
 def browser() -> str:
-    found = installed()
-    if not found:
-        pytest.skip("no Chromium or Chrome is installed")
-    return found
+    return program(*BROWSERS)
 
 
 class Page(HTMLParser):

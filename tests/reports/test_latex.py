@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
-
-import pytest
 
 from visionpeft.reports.build import tables
 from visionpeft.reports.found import Found
 from visionpeft.reports.latex import document, page
 from visionpeft.reports.reading import load
 from visionpeft.reports.table import VTAB
+
+from .tools import program
 
 ALL = {"digits": 0.9, "letters": 0.8, "count": 0.5, "location": 0.3}
 HOSTILE = (
@@ -74,7 +73,6 @@ def test_many_tasks_are_a_summary_and_a_table_for_each_group(runs) -> None:
     assert "\\caption{natural, as in Table~\\ref{tab:vtab-1}.}" in text
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
 def test_hostile_labels_compile(runs, tmp_path: Path) -> None:
     found = [
         Found(f"{i}", runs.a_record(0.5, label, runs.a_run(task, method__fields={"label": label})))
@@ -82,7 +80,7 @@ def test_hostile_labels_compile(runs, tmp_path: Path) -> None:
         for task in ALL
     ]
     (tmp_path / "t.tex").write_text(document(page(tables(found), [])), encoding="ascii")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"]
+    command = [program("pdflatex"), "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Output written on t.pdf" in done.stdout and "Missing character" not in done.stdout

@@ -12,7 +12,8 @@ from visionpeft.reports import leaderboard
 from visionpeft.reports.budget import best_of
 from visionpeft.reports.table import VTAB
 
-from .chromium import Chromium, installed
+from .chromium import Chromium
+from .tools import BROWSERS, program
 
 ALL = {"digits": 0.9, "letters": 0.8, "count": 0.5, "location": 0.3}
 LONG = "glora (supernet_epochs=10, population=20, parents=5, mutants=10)"
@@ -38,10 +39,7 @@ DRAWN = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    binary = installed()
-    if not binary:
-        pytest.skip("no Chromium or Chrome is installed")
-    with Chromium(binary, tmp_path_factory.mktemp("profile")) as browser:
+    with Chromium(program(*BROWSERS), tmp_path_factory.mktemp("profile")) as browser:
         yield browser
 
 
