@@ -39,7 +39,8 @@ def compose_run(config: DictConfig, folders: tuple[Path, ...] = ()) -> Run:
         ValueError: a field of a section is unknown, missing, of the wrong type or out of range.
     """
     hydra = HydraConfig.get()
-    chosen, overrides = hydra.runtime.choices, tuple(hydra.overrides.task)
+    chosen = hydra.runtime.choices
+    overrides = tuple(hydra.overrides.task) or (f"task={chosen['task']}",)  # a line of its own, where all is left out
     literature = published(config, chosen["method"], overrides, folders)
     name, method = _method(config, chosen["method"], overrides, folders)
     run = Run(

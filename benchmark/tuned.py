@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,4 +170,4 @@ def _missing(run: Run, place: Path, tuning: Tuning) -> str:
 def _command(run: Run, tuning: Tuning, trials: int | None = None) -> str:
     others = ("per_task", "seed", "tuning.trials")
     words = [word for word in run.overrides or () if word.partition("=")[0] not in others]
-    return f"python -m visionpeft.benchmark tune {' '.join(words)} trials={trials or tuning.trials or 32}"
+    return f"python -m visionpeft.benchmark tune {shlex.join(words)} trials={trials or tuning.trials or 32}"

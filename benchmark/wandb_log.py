@@ -27,8 +27,11 @@ def insist(mode: str) -> None:
     try:
         wandb.setup()
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}={one['input']!r}: {one['msg']}" for one in error.errors())
+        # without the values, which may be secrets
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise ValueError(f"wandb's own settings, from WANDB_* variables or its files, are wrong: {wrong}") from None
+    except wandb.Error as error:
+        raise ValueError(f"wandb: {error}") from None
     if mode == "online":
         try:
             wandb.login(verify=False)

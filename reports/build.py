@@ -13,9 +13,10 @@ from .aggregate import Clusters, half_width_of_average
 from .averages import averages, together
 from .found import Found
 from .found import column as column_name
+from .order import place
 from .reading import LeaderboardError, check_cell, check_digests, check_row, superseded
 from .sound import is_number
-from .table import UNTITLED, Cell, Column, Mean, Row, Setting, Table, place
+from .table import UNTITLED, Cell, Column, Mean, Row, Setting, Table
 
 
 def tables(found: Iterable[Found]) -> list[Table]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from visionpeft.benchmark.record import Record
 
-from .runs import rounded
 from .sound import is_number
 from .table import Row, Table
 
@@ -69,14 +68,14 @@ MEASURES = (
         "seconds",
         "training",
         "training time of a run (s)",
-        "training time of a run, mean over tasks",
+        "training time of a run",
         ("seconds_train",),
     ),
     Measure(
         "memory",
         "peak memory",
         "peak memory that CUDA allocated (GiB)",
-        "peak memory that CUDA allocated in training, mean over tasks",
+        "peak memory that CUDA allocated in training",
         ("peak_memory_bytes",),
         kind="cuda_allocated",
         unit=2**30,
@@ -86,8 +85,8 @@ MEASURES = (
         "process",
         "process memory",
         "peak resident memory of the process (GiB)",
-        "peak resident memory of the whole process in training, Python and libraries included, mean over tasks; no "
-        "measure of a GPU's memory",
+        "peak resident memory of the whole process in training, Python and libraries included (no measure "
+        "of a GPU's memory)",
         ("peak_memory_bytes",),
         kind="process_rss",
         unit=2**30,
@@ -97,7 +96,7 @@ MEASURES = (
         "rate",
         "images/s",
         "images per second at inference",
-        "images per second at inference, merged where the method merges, mean over tasks",
+        "images per second at inference, merged where the method merges",
         ("images_per_second_merged", "images_per_second_inference"),
         more=True,
     ),
@@ -108,7 +107,7 @@ ByTask = Mapping[str, Mapping[str, float]]
 
 
 def machine(record: Record) -> str:
-    """Return where a run was measured: its device, and what else its seconds depend on."""
+    """Return where a run was measured: its device, a CPU's threads, the precision, and whether it was compiled."""
     seen, recipe = record.provenance, record.run.get("recipe", {})
     device, threads = str(seen.get("device") or "unknown device"), seen.get("threads")
     words = [device, f"{threads} thread{'' if threads == 1 else 's'}" if device.startswith("cpu") and threads else ""]
@@ -117,10 +116,16 @@ def machine(record: Record) -> str:
 
 
 def machines(table: Table) -> tuple[str, ...]:
-    """Return where the runs of a table were measured, the one with the most runs first."""
-    runs = {one.file: one.record for row in table.rows for cell in row.cells.values() for one in cell.done}
-    counts = Counter(map(machine, runs.values()))
-    return tuple(sorted(counts, key=lambda name: (-counts[name], name)))
+    """Return where the runs of a table were measured: first where most rows were on every task, then by runs."""
+    runs, whole = Counter[str](), Counter[str]()
+    for row in table.rows:
+        tasks: dict[str, set[str]] = {}
+        for column in table.columns:
+            for one in row.cells[column.name].done if column.name in row.cells else ():
+                tasks.setdefault(machine(one.record), set()).add(column.task)
+                runs[machine(one.record)] += 1
+        whole.update(name for name, seen in tasks.items() if len(seen) == len(table.tasks))
+    return tuple(sorted(runs, key=lambda name: (-whole[name], -runs[name], name)))
 
 
 def over(table: Table, key: str) -> tuple[str, ...]:
@@ -157,9 +162,13 @@ def behind(
     wanted = [one for one in MEASURES if any(one.key in means for found in measured for means in found.values())]
     tasks = {column: over(table, column) for column in columns}
     return {
-        column: [{one.key: rounded(of(row, one, some, found), 2) for one in wanted} for found in measured]
+        column: [{one.key: _significant(of(row, one, some, found)) for one in wanted} for found in measured]
         for column, some in tasks.items()
     }
+
+
+def _significant(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
 
 
 def _means(costs: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -29,21 +29,22 @@ def embedded() -> dict[str, Any]:
 
 def drawn(table: Table, reference: str = "") -> Iterator[tuple[str, Spec]]:
     """Yield (name, specification with rows) of every chart that a table has something for."""
+    labels = [row.label for row in table.rows]
     yield from _costs(table)
     if len(table.rows) > 1:
         ref = differences.reference(table, reference)
-        yield from _some(
-            "differences", differences.forest(), differences.forest_rows(table, contrast.pairs(table), ref)
-        )
+        than = f"The reference is {labels[ref]}."
+        forest = differences.forest_rows(table, contrast.pairs(table), ref)
+        yield from _some("differences", _said(differences.forest(), than), forest)
         heat = differences.heat_rows(table, ref)
-        yield from _some("tasks", differences.heat(), heat, differences.most(heat))
+        yield from _some("tasks", _said(differences.heat(), than), heat, differences.most(heat))
     groups, shots = means.group_rows(table), means.shot_rows(table)
     if len({one["group"] for one in groups}) > 1 and not shots:
         yield from _some("groups", means.groups(), groups)
     yield from _some("shots", means.shots(), shots)
     yield from _some("shift", means.shift(), means.shift_rows(table, contrast.marks(table)))
     yield from _some("loss", curves.losses(), curves.loss_rows(table))
-    yield from _some("inflation", selection.inflation(), selection.inflation_rows(inflation.values(table)))
+    yield from _some("inflation", selection.inflation(), selection.inflation_rows(inflation.values(table), labels))
 
 
 def studied(found: Sequence[Curve]) -> Iterator[tuple[str, Spec]]:
@@ -56,11 +57,24 @@ def studied(found: Sequence[Curve]) -> Iterator[tuple[str, Spec]]:
 def _costs(table: Table) -> Iterator[tuple[str, Spec]]:
     key, where = average(table), next(iter(costs.machines(table)), "")
     for measure in costs.MEASURES if key else ():
-        rows, spec = cost.rows(table, key, measure, where), cost.spec(measure)
+        rows = cost.rows(table, key, measure, where)
         if len(rows) > 1:
-            on = f" Measured on {where}." if measure.cost else ""
-            described = {**spec, "description": spec["description"] + on}
-            yield from _some(f"cost-{measure.key}", described, rows, cost.values(rows, measure))
+            lacking = sum(cost.accuracy(row, key) is not None for row in table.rows) - len(rows)
+            spec = _said(cost.spec(measure), *_conditions(measure, where, lacking))
+            yield from _some(f"cost-{measure.key}", spec, rows, cost.values(rows, measure))
+
+
+def _conditions(measure: costs.Measure, where: str, lacking: int) -> Iterator[str]:
+    """Yield where a cost was measured, and how many rows with an accuracy have no such cost."""
+    if measure.cost:
+        yield f"Measured on {where}."
+    if lacking:
+        yield f"Left out, without this cost{' there for every task' if measure.cost else ''}: {lacking} of the rows."
+
+
+def _said(spec: Spec, *sentences: str) -> Spec:
+    """Return a specification with more in its description."""
+    return {**spec, "description": " ".join([spec["description"], *sentences])}
 
 
 def average(table: Table) -> str:

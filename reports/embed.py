@@ -41,7 +41,7 @@ def contents(
         "run_fields": RUN,
         "t": [round(t_quantile(df), 6) for df in range(1, 31)],
         "tables": [
-            {**_table(table, tables, words), "inflation": inflation_rows(one)}
+            {**_table(table, tables, words), "inflation": inflation_rows(one, [row.label for row in table.rows])}
             for table, one in zip(tables, told, strict=True)
         ],
         "published": {board.suite: _board(board) for board in literature.boards([]) if board.suite in suites},

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from . import verdict
 from .markdown import ESCAPED, SELECT, flavours
+from .order import GROUPS, VTAB
 from .sheet import millions
-from .table import GROUPS, VTAB, Row, Table
+from .table import Row, Table
 from .tidy import to_csv
 
 FOLDER = Path(__file__).parent / "published"

@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -74,21 +74,28 @@ def library() -> str:
         import vl_convert
     except ImportError:
         return ""
-    kept = cache() / f"vega-embed-{version('vl-convert-python')}.js"
-    with contextlib.suppress(OSError, ValueError):
-        told, _, module = kept.read_text(encoding="utf-8").partition("\n")
-        if told == digest(EXPORTS + module):  # half a file is none
-            return module
-    module = vl_convert.javascript_bundle(EXPORTS).replace("</script", "<\\/script").replace("<!--", "<\\!--")
-    module = f'(() => {{"use strict";{module}}})();'  # its names are its own
-    with contextlib.suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(f"{digest(EXPORTS + module)}\n{module}", encoding="utf-8")
-    return module
+    module = kept(f"vega-embed-{version('vl-convert-python')}.js", lambda: vl_convert.javascript_bundle(EXPORTS))
+    module = module.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    return f'(() => {{"use strict";{module}}})();'  # its names are its own
 
 
-def cache() -> Path:
-    """Return the program's folder among the user's caches, which is never a store's: what is in it runs in the page."""
+def kept(name: str, make: Callable[[], str]) -> str:
+    """Return a text that takes long to make, from the user's cache folder if it is there and whole.
+
+    It is never in a store, which may be anybody's: the text runs in the page.
+    """
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # no such file, no text, no home
+        told, _, text = (_cache() / name).read_text(encoding="utf-8").partition("\n")
+        if told == digest(EXPORTS + text):
+            return text
+    text = make()
+    with contextlib.suppress(OSError, RuntimeError):
+        _cache().mkdir(parents=True, exist_ok=True)
+        (_cache() / name).write_text(f"{digest(EXPORTS + text)}\n{text}", encoding="utf-8")
+    return text
+
+
+def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visionpeft"
 
 

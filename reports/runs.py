@@ -16,6 +16,10 @@ RUN = (
 WHERE = ("device", "threads", "compiled", "python", "versions", "commit", "dirty")
 
 
+BARE = "python -m visionpeft.benchmark"
+"""What older records of scripts have for a command; no command line does."""
+
+
 class Words:
     """Values that occur many times, each kept once; others refer to it by its number."""
 
@@ -48,11 +52,19 @@ def run(one: Found, words: Words) -> list[Any]:
         "merge_error": cost.get("merge_error") if is_number(cost.get("merge_error")) else None,
         "finished": str(seen.get("finished", "")),
         "where": words.number({**where, "memory": cost.get("peak_memory_kind")}),
-        "command": [words.number(word) for word in str(seen.get("command", "")).split(" ")],
+        "command": _command(seen, words),
         "curve": _curve(one.record.curve),
         "error": one.record.error[:500],
     }
     return [values[name] for name in RUN]
+
+
+def _command(seen: Mapping[str, Any], words: Words) -> list[int] | None:
+    """Return the words of the line that repeats a run; none if a script made it, None where that is not known."""
+    command = seen.get("command")
+    if not isinstance(command, str) or command == BARE:
+        return None
+    return [words.number(word) for word in command.split(" ")] if command else []
 
 
 def _curve(rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:

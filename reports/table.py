@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,15 +14,6 @@ from visionpeft.benchmark.record import setting
 
 from .found import Found
 from .stats import half_width
-
-GROUPS = ("natural", "specialized", "structured")
-VTAB = (
-    *("cifar100", "caltech101", "dtd", "flowers102", "pets", "svhn", "sun397"),
-    *("patch_camelyon", "eurosat", "resisc45", "retinopathy"),
-    *("clevr_count", "clevr_dist", "dmlab", "kitti_dist"),
-    *("dsprites_loc", "dsprites_ori", "smallnorb_azi", "smallnorb_ele"),
-)
-"""The order in which the literature prints the 19 tasks; tasks of other suites come in alphabetical order."""
 
 
 def numbers(values: Iterable[float]) -> str:
@@ -246,15 +236,3 @@ class Table:
     def failures(self) -> list[tuple[Row, str, Found]]:
         """Failed runs as (row, task, record)."""
         return [(row, task, one) for row in self.rows for task, cell in row.cells.items() for one in cell.failed]
-
-
-def place(column: Column) -> tuple[int, str, int, str, int]:
-    """Return a sort key: groups and tasks in VTAB's order, others by name after them."""
-    group = GROUPS.index(column.group) if column.group in GROUPS else len(GROUPS)
-    task = VTAB.index(column.task) if column.task in VTAB else len(VTAB)
-    return group, _by_number(column.group), task, _by_number(column.task), column.position
-
-
-def _by_number(name: str) -> str:
-    """Return a name that sorts by the numbers in it: 2-shot before 16-shot."""
-    return re.sub(r"\d+", lambda number: number[0].zfill(9), name)

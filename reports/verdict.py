@@ -20,9 +20,10 @@ import numpy as np
 from .aggregate import NORMAL
 from .averages import averages
 from .found import Found
+from .order import VTAB
 from .rules import LAST, RULES, Rule
 from .stats import half_width
-from .table import VTAB, Cell, Column, Row, Table
+from .table import Cell, Column, Row, Table
 
 OSU = (
     *("adaptformer", "bitfit", "fact_tk", "fact_tt", "full", "linear", "lora", "repadapter", "ssf"),

@@ -21,7 +21,8 @@ def spec(measure: Measure) -> Spec:
         ("method", "method"), ("value", "accuracy", ".2f"), ("half", "\u00b1", ".2f"), ("x", measure.title, ",.4~g")
     )
     return chart(
-        f"Top-1 accuracy against {measure.axis}. Filled points are on the Pareto front: nothing is cheaper and better.",
+        f"Top-1 accuracy against {measure.axis}. Filled points are on the Pareto front: "
+        "nothing shown is both cheaper and better.",
         height=380,
         params=valued({"zero": 0}),
         transform=[

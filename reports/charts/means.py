@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..names import NARROW
 from ..shots import MEAN, curves
 from ..table import Mean, Table
 from .spec import STEP, Rows, Spec, chart, interval, name, named, number, panelled, present, tooltip
@@ -124,7 +123,7 @@ def _curve(whose: Spec, dataset: str, points: Mapping[int, Mean | None]) -> Rows
 
 def shift() -> Spec:
     """Return bars of the test sets of a training task, a panel per test set."""
-    y = name("name", axis={"labelLimit": 120, "domain": False})
+    y = name("name", axis={"labelLimit": 190, "domain": False})
     x = {"field": "value", "type": "quantitative", "title": None, "axis": None}
     tip = tooltip(("method", "method"), ("column", "test set"), *VALUE)
     bar = {"type": "bar", "height": {"band": 0.66}, "cornerRadiusEnd": 2, "cursor": "pointer"}
@@ -153,7 +152,7 @@ def shift() -> Spec:
 
 def shift_rows(table: Table, marks: Mapping[tuple[str, str], str]) -> Rows:
     """Return the accuracies on the test sets of tasks that have several."""
-    who = named([row.label for row in table.rows], NARROW)
+    who = named([row.label for row in table.rows])
     return [
         {
             **who[row.label],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..inflation import Told, summed
 from .differences import PLUS
 from .spec import STEP, Rows, Spec, chart, interval, name, named, number, present, tooltip
@@ -37,10 +39,14 @@ def inflation() -> Spec:
     )
 
 
-def inflation_rows(told: Told) -> Rows:
-    """Return what each rule adds to each method of a table, over the mean of its tasks where it has several."""
-    lines = summed(told)
-    who = named(list(dict.fromkeys(one["method"] for one in lines)))
+def inflation_rows(told: Told, labels: Sequence[str]) -> Rows:
+    """Return what each rule adds to each method of a table, over the mean of its tasks where it has several.
+
+    Args:
+        told: what other rules say.
+        labels: of all rows of the table, so that they have the same names in all of its charts.
+    """
+    lines, who = summed(told), named(labels)
     return [
         {
             **who[one["method"]],

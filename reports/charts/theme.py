@@ -8,12 +8,14 @@ FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberat
 COLOURS = {
     "light": {
         "ink": "#1c2126", "soft": "#55606b", "faint": "#8b959f", "line": "#e4e6e8", "card": "#ffffff",
-        "accent": "#1a5fb4", "up": "#1769b5", "down": "#c4560f", "middle": "#f4f5f6",
+        "accent": "#1a5fb4", "up": "#1769b5", "down": "#c4560f",
+        "more": "#4a90d9", "middle": "#f4f5f6", "less": "#e07a3a",
         "category": ["#0068a8", "#c75000", "#00805c", "#b0568a", "#a87400", "#b3261e", "#2f8ea8", "#7a6a58"],
     },
     "dark": {
         "ink": "#e6e9ec", "soft": "#a4aeb8", "faint": "#78838e", "line": "#2b3138", "card": "#1a1e23",
-        "accent": "#86b6ff", "up": "#4f9df0", "down": "#e5874a", "middle": "#20252b",
+        "accent": "#86b6ff", "up": "#4f9df0", "down": "#e5874a",
+        "more": "#1f5f9e", "middle": "#20252b", "less": "#9c4a12",
         "category": ["#4aa8e8", "#f08a45", "#35c79a", "#e39ac4", "#e8b53c", "#f2766d", "#6fd0e4", "#c0ae98"],
     },
 }  # fmt: skip
@@ -50,7 +52,7 @@ def config(name: str) -> dict[str, Any]:
         "range": {
             "category": colours["category"],
             "ordinal": [colours["down"], colours["faint"], colours["up"]],
-            "diverging": [colours["down"], colours["middle"], colours["up"]],
+            "diverging": [colours["less"], colours["middle"], colours["more"]],  # ink is read on all of them
         },
         "style": _styles(colours),
     }  # fmt: skip

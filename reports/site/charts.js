@@ -4,6 +4,7 @@
    their rows. Their expressions are interpreted (`ast`), never compiled, so that the page's policy can forbid eval. */
 
 const GAP = 40,
+  LETTER = 6.6,
   PHONE = 640,
   ERRORS = 1; // a level of logging
 /** The charts on the page by id: where each is drawn, what with, and the Vega view. */
@@ -46,8 +47,9 @@ function sized({ name, rows, values }, width) {
   if (spec.params) spec.params = spec.params.map((one) => ({ ...one, value: values[one.name] ?? one.value }));
   if (!spec.facet && spec.height.step) spec.height = spec.height.step * lines({ rows }); // Vega-Lite fits no steps
   if (!spec.columns) return spec;
-  const inner = Math.min(spec.spec.width, width - 2 * GAP);
-  return { ...spec, columns: Math.max(1, Math.floor(width / (inner + 2 * GAP))), spec: { ...spec.spec, width: inner } };
+  const names = spec.spec.height?.step ? GAP / 2 + LETTER * Math.max(0, ...rows.map((row) => row.name.length)) : GAP, // beside a panel
+    inner = Math.min(spec.spec.width, width - names - GAP);
+  return { ...spec, columns: Math.max(1, Math.floor(width / (inner + names + GAP))), spec: { ...spec.spec, width: inner } };
 }
 
 const EMBED = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, logLevel: ERRORS, tooltip: () => {} };
@@ -62,10 +64,10 @@ function longest({ name, rows }) {
 /** The theme's colours, and room for a legend's longest name and for those of axes as the width allows. */
 function configured(width, letters) {
   const theme = DATA.charts.themes[isDark() ? "dark" : "light"],
-    room = Math.max(140, 46 + 6.6 * letters),
+    room = Math.max(140, 46 + LETTER * letters),
     legend = { ...theme.legend, columns: Math.max(1, Math.floor(width / room)), labelLimit: Math.min(theme.legend.labelLimit, width * 0.66) },
     within = (axis) => ({ ...axis, labelLimit: Math.min(axis.labelLimit, width * 0.3) });
-  return { ...theme, legend, axis: within(theme.axis), axisY: within(theme.axisY) };
+  return { ...theme, legend, axis: within(theme.axis), axisX: { ...theme.axisX, titleLimit: width * 0.8 }, axisY: within(theme.axisY) };
 }
 
 /** Hides names that would lie on one another, the later ones: those on a front are drawn last and looked at first. */

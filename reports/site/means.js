@@ -66,7 +66,7 @@ function drawShift() {
   const rows = columns.flatMap((c, place) =>
     shownRows(table)
       .filter((row) => has(row, c.key))
-      .map((row) => ({ ...meanRow(row, c.key), name: row.narrow, column: c.key, mark: row.cells[c.key].mark, place })),
+      .map((row) => ({ ...meanRow(row, c.key), column: c.key, mark: row.cells[c.key].mark, place })),
   );
   const open = ({ method, column }) => openCell(rowNamed(method), columns.find((c) => c.key === column));
   fill(

@@ -6,7 +6,7 @@ function runsOf(cell) {
 }
 const finished = (cell) => runsOf(cell).filter((run) => run.status === "ok");
 
-/** The place of the chosen machine among those that the table's runs were measured on; the first has the most runs. */
+/** The place of the chosen machine among those that the table's runs were measured on; the first is where most rows are whole. */
 const machine = (table) => Math.max(0, table.machines.indexOf(state.on));
 
 /** What a cost reads; names, units and axes are in the data. */
@@ -22,7 +22,15 @@ const COST = {
 };
 const COSTS = DATA.charts.costs.map((cost) => ({ ...cost, kind: "cost", of: costOf(cost), text: COST[cost.key] }));
 
-const measuredOn = (table, { cost }) => (cost.length ? `; measured on ${table.machines[machine(table)]}` : "");
+const measuredOn = (table, { cost }) => (cost.length ? `, mean over all tasks; measured on ${table.machines[machine(table)]}` : "");
+
+/** Where the costs that are shown of a row were measured, and where else. */
+function measuredWhere(table, row) {
+  const known = (m) => Object.values(row.costs).some((each) => Object.values(each[m] ?? {}).some((value) => value != null));
+  const [here, there] = [true, false].map((chosen) => table.machines.filter((_, m) => known(m) && (m === machine(table)) === chosen));
+  return [...here, ...(there.length ? [`(not shown: ${there.join("; ")})`] : [])].join(" ") || null;
+}
+
 
 /** How a row's cost is found: a value of the row, or what the chosen machine measured behind a column ("": all tasks). */
 function costOf({ key, cost }) {
@@ -32,7 +40,10 @@ function costOf({ key, cost }) {
 
 const taskColumns = (table) => table.columns.filter((column) => column.kind === "task");
 const valueOf = (row, column) => (column.kind === "cost" ? column.of(row) : row.cells[column.key]?.value) ?? null;
-const hasValue = (table, column) => table.rows.some((row) => valueOf(row, column) != null);
+const hasValue = (table, column) => (column.kind === "cost" ? measured(table, column, "") : table.rows.some((row) => valueOf(row, column) != null));
+/** Whether a cost is known of a row, on whatever machine, behind a column. */
+const measured = (table, cost, column) =>
+  table.rows.some((row) => (cost.cost.length ? (row.costs[column] ?? []).some((one) => one[cost.key] != null) : cost.of(row) != null));
 
 /** Accuracies by seed of a task's cell; empty if a run failed, as such cells enter no comparison. */
 function bySeed(cell) {

@@ -132,7 +132,7 @@ function drawLede() {
     [methods, labels] = ["method", "label"].map((field) => unique(rows.map((row) => row[field])).length);
   $("lede").textContent =
     count(methods, "method") +
-    (labels > methods ? ` under ${count(labels, "different setting")}` : "") +
+    (labels > methods ? ` in ${count(labels, "variant")}` : "") +
     `, ${count(files, "run")}` +
     (last ? `, the last of ${last.slice(0, 10)}` : "") +
     (DATA.tables.length > 1 ? `; ${count(DATA.tables.length, "setting")}, which are never mixed` : "");

@@ -50,6 +50,9 @@ function tableBar(table) {
       ? select("settings", [["", "all"], ...kinds.map((k) => [k, k])], state.tuned, (v) => change({ tuned: v }))
       : null,
     columnMenu(table),
+    table.machines.length > 1
+      ? select("costs measured on", table.machines.map((m) => [m, m]), table.machines[machine(table)], (v) => change({ on: v }))
+      : null,
     copied
       ? el(
           "label",

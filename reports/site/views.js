@@ -2,7 +2,7 @@
 
 function openRun(row, column, run) {
   const where = DATA.words[run.where] ?? {},
-    command = run.command.map((i) => DATA.words[i]).join(" ");
+    command = (run.command ?? []).map((i) => DATA.words[i]).join(" ");
   const versions = Object.entries(where.versions ?? {})
     .map(([name, version]) => `${name} ${version}`)
     .join(", ");
@@ -35,7 +35,9 @@ function openRun(row, column, run) {
     el("h3", {}, "Repeat it"),
     command
       ? [el("pre", {}, command), copyButton(command)]
-      : el("p", { class: "soft small" }, "No command line made this run but a script; its record has all of its settings."),
+      : el("p", { class: "soft small" }, run.command
+            ? "No command line made this run but a script; its record has all of its settings."
+            : "The line that made this run is not recorded; its record has all of its settings."),
     curves([run]),
   ]);
 }
@@ -65,7 +67,7 @@ function openMethod(row) {
     el("h3", {}, "Parameters and cost"),
     pairs([
       ...COSTS.map((cost) => [cost.title, cost.of(row) == null ? null : cost.text(cost.of(row))]),
-      ["measured on", table.machines[machine(table)]],
+      ["measured on", measuredWhere(table, row)],
       ["merge error", errors.length ? "at most " + Math.max(...errors).toExponential(1) : null],
     ]),
     el("h3", {}, "Settings"),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from visionpeft.reports.aggregate import clusters, contributions, freedom, half_width_of_average
+from visionpeft.reports.order import VTAB
 from visionpeft.reports.stats import half_width, mean_of_groups, t_quantile
-from visionpeft.reports.table import VTAB
 
 
 def equal(tasks: int) -> np.ndarray:

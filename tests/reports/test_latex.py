@@ -6,8 +6,8 @@ from pathlib import Path
 from visionpeft.reports.build import tables
 from visionpeft.reports.found import Found
 from visionpeft.reports.latex import document, page
+from visionpeft.reports.order import VTAB
 from visionpeft.reports.reading import load
-from visionpeft.reports.table import VTAB
 
 from .tools import program
 

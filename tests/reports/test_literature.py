@@ -10,8 +10,8 @@ import pytest
 
 from visionpeft.reports.build import tables
 from visionpeft.reports.literature import FOLDER, figures, texts
+from visionpeft.reports.order import VTAB
 from visionpeft.reports.reading import load
-from visionpeft.reports.table import VTAB
 
 FILES = {"vtab1k": 91, "fewshot": 279, "dg": 25, "osu_vtab1k_runs": 320}
 

@@ -117,6 +117,13 @@ def test_the_library_is_put_together_once_and_never_believed_by_half(monkeypatch
     kept.parent.write_text("no folder")
     assert library() == first and len(made) == 3
 
+    def homeless() -> None:
+        raise RuntimeError("could not determine home directory")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(page_module.Path, "home", homeless)
+    assert library() == first and len(made) == 4
+
 
 def test_without_the_library_the_page_has_its_tables(runs, monkeypatch) -> None:
     runs.suite(ALL)

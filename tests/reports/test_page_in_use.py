@@ -10,7 +10,7 @@ import pytest
 from visionpeft.benchmark.trial import Trial, text, trial_file
 from visionpeft.reports import leaderboard
 from visionpeft.reports.budget import best_of
-from visionpeft.reports.table import VTAB
+from visionpeft.reports.order import VTAB
 
 from .chromium import Chromium
 from .tools import BROWSERS, program
@@ -24,6 +24,7 @@ OUTSIDE = """[...document.querySelectorAll('figure .chart')].filter((box) => box
     return a.width && (a.right > b.right + 1 || a.left < b.left - 1);
   }).map((one) => box.id + ': ' + (one.textContent || one.tagName)))"""
 """What is drawn beside the frame of a chart; the heat map is wide and scrolls inside it."""
+AXIS = "[...document.querySelectorAll(`[id='chart {}'] .role-axis-label text`)].map((one) => one.textContent)"
 COLOURS = """(() => {
   const of = (one, name) => getComputedStyle(one)[name];
   return {paper: of(document.body, 'backgroundColor'), ink: of(document.body, 'color'),
@@ -79,6 +80,41 @@ def a_study(runs, method: str, accuracies: list[float]) -> None:
     (place / "study.json").write_text(text(told))
     for number, accuracy in enumerate(accuracies):
         trial_file(place, number).write_text(text(Trial(number, "ok", {}, 1e-3, accuracy, 1.0)))
+
+
+def several_test_sets(runs) -> None:
+    """A task with three test sets, of rows with long names."""
+    for number, label in enumerate(("lora", LONG, "vpt_deep (tokens=50, tuned, 32 trials)")):
+        run = runs.a_run("imagenet", label)
+        targets = {f"test/{name}": None for name in ("sketch", "a", "r")}
+        run["task"] |= {"suite": "dg", "group": "imagenet", "group_tasks": 1, "suite_tasks": 1, "targets": targets}
+        splits = run["data"]["splits"]
+        splits |= dict.fromkeys(targets, splits.pop("test"))
+        runs.put(runs.a_record(None, label, run, scores=dict.fromkeys(targets, 0.3 + number / 10)))
+
+
+@pytest.mark.parametrize("width", [1280, 768, 390, 320])
+def test_panels_beside_long_names_stay_in_their_frame(page, runs, width):
+    several_test_sets(runs)
+    browser = page(width=width)
+    assert len(browser.run(AXIS.format("shift"))) == 9
+    assert browser.run(OUTSIDE) == []
+    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_numbers_can_be_read_on_every_colour_of_the_heat_map(page, runs, theme):
+    for k, label in enumerate(("lora", "ssf", "linear")):
+        runs.suite(
+            {task: value + (k - 1) * 0.2 for task, value in {**ALL, "digits": 0.7, "letters": 0.7}.items()}, label
+        )
+    ink, papers = page("ref=ssf", theme=theme).run(
+        "[getComputedStyle(document.querySelector(`[id='chart heat'] .role-mark.mark-text text`)).fill, "
+        "[...document.querySelectorAll(`[id='chart heat'] .mark-rect path[aria-roledescription]`)]"
+        ".map((one) => getComputedStyle(one).fill)]"
+    )
+    assert len(papers) == 8 and len(set(papers)) == 2  # full colours of both signs
+    assert min(contrast(ink, paper) for paper in papers) > 4.5, (ink, papers)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -260,7 +296,6 @@ def test_every_chart_and_mark_says_what_it_shows(page, runs):
 SETTINGS = [
     f"lora (recipe.epochs=5, recipe.warmup=0.5{more})" for more in ("", ", tuned, 8 trials", ", tuned, 32 trials")
 ]
-AXIS = "[...document.querySelectorAll(`[id='chart {}'] .role-axis-label text`)].map((one) => one.textContent)"
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -272,7 +307,7 @@ def test_settings_of_one_method_have_names_of_their_own_in_charts(page, runs, wi
         shown = [text for text in browser.run(AXIS.format(chart)) if text.startswith("lora")]
         assert len(shown) >= 2 and len(set(shown)) == len(shown), shown
     lede = browser.run("document.getElementById('lede').textContent")
-    assert lede.startswith("1 method under 3 different settings, 24 runs")
+    assert lede.startswith("1 method in 3 variants, 24 runs")
     browser.run(
         "document.querySelector(`[id='chart heat'] .role-mark [aria-roledescription]`).dispatchEvent("
         "new MouseEvent('click', {bubbles: true}))"
@@ -284,24 +319,50 @@ COSTS = "[...document.querySelectorAll(`[id='chart cost'] [aria-roledescription=
 COSTS += ".map((one) => /method: (\\w+).*training: ([\\d.]+)/.exec(one.getAttribute('aria-label')).slice(1))"
 
 
+def measured(runs, label: str, task: str, seconds: float, device: str) -> None:
+    memory = {"peak_memory_bytes": 2**30, "peak_memory_kind": "process_rss" if "cpu" in device else "cuda_allocated"}
+    where = {"device": device, "threads": 2}
+    runs.add(
+        0.5 + seconds / 1000, task, label, fields={"provenance": where, "cost": {"seconds_train": seconds, **memory}}
+    )
+
+
 def test_costs_of_several_machines_are_kept_apart(page, runs):
     for k, label in enumerate(("lora", "linear", "bitfit")):
         for task in ALL:
-            gpu = label == "bitfit"
-            where = {"device": "H100" if gpu else "cpu X", "threads": 2}
-            memory = {"peak_memory_bytes": 2**30, "peak_memory_kind": "cuda_allocated" if gpu else "process_rss"}
-            fields = {"provenance": where, "cost": {"seconds_train": 10.0 + k, **memory}}
-            runs.add(0.5 + k / 10, task, label, fields=fields)
+            measured(runs, label, task, 10.0 + k, "H100" if label == "bitfit" else "cpu X")
     browser = page("x=seconds&y=mean of tasks")
     section = "document.getElementById('cost').textContent"
     assert dict(browser.run(COSTS)) == {"lora": "10", "linear": "11"}
-    assert "Measured on cpu X, 2 threads, fp32. What other machines measured" in browser.run(section)
-    assert "Left out, not measured there for every task: 1 row." in browser.run(section)
+    said = browser.run(section)
+    assert "Training time of a run, mean over the tasks of tasks" not in said
+    assert "mean over all tasks. Measured on cpu X, 2 threads, fp32. What other machines measured" in said
+    assert "Left out, without this cost there: 1 row." in said
+    choice = "[...document.getElementById('pick costs measured on').options].map((one) => one.value)"
+    assert browser.run(choice) == ["cpu X, 2 threads, fp32", "H100, fp32"]
+    heads = "[...document.querySelectorAll('#table thead th')].map((one) => one.textContent)"
+    assert {"peak memory", "process memory", "training"} <= set(browser.run(heads))
     browser.run("change({ on: 'H100, fp32' })")
     browser.settle()
     assert dict(browser.run(COSTS)) == {"bitfit": "12"}
-    heads = "[...document.querySelectorAll('#table thead th')].map((one) => one.textContent)"
-    assert {"peak memory"} == {"peak memory", "process memory"} & set(browser.run(heads))
+    browser.run("openMethod(rowNamed('lora'))")
+    told = browser.run("document.getElementById('dialog').textContent")
+    assert "measured on(not shown: cpu X, 2 threads, fp32)" in told, told
+
+
+def test_costs_of_a_suite_under_way_are_shown_by_task(page, runs):
+    for task, device in (("digits", "cpu X"), ("count", "H100")):  # no row is whole on either machine
+        for k, label in enumerate(("lora", "linear")):
+            measured(runs, label, task, 10.0 + k, device)
+    browser = page("x=seconds&y=digits")
+    assert dict(browser.run(COSTS)) == {}  # the first machine by name measured none of it
+    assert "mean over the runs on digits. Measured on H100, fp32" in browser.run(
+        SECTION := "document.getElementById('cost').textContent"
+    )
+    browser.run("change({ on: 'cpu X, 2 threads, fp32' })")
+    browser.settle()
+    assert dict(browser.run(COSTS)) == {"lora": "10", "linear": "11"}
+    assert "Left out" not in browser.run(SECTION)
 
 
 def test_a_line_repeats_a_run_and_a_script_has_none(page, runs):

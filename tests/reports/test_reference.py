@@ -8,9 +8,9 @@ import pytest
 from visionpeft.reports import literature, reference, terminal
 from visionpeft.reports.build import tables
 from visionpeft.reports.literature import Board, Line
+from visionpeft.reports.order import VTAB
 from visionpeft.reports.reading import load
 from visionpeft.reports.sheet import Item, Sheet, Strip
-from visionpeft.reports.table import VTAB
 
 SIZES = {"natural": 7, "specialized": 4, "structured": 8}
 

@@ -6,9 +6,9 @@ import io
 from visionpeft.reports import tidy
 from visionpeft.reports.build import tables
 from visionpeft.reports.contrast import marks, mean_rank
+from visionpeft.reports.order import VTAB
 from visionpeft.reports.reading import load
 from visionpeft.reports.sheet import millions, sheets
-from visionpeft.reports.table import VTAB
 
 ALL = {"digits": 0.9, "letters": 0.8, "count": 0.5, "location": 0.3}
 

@@ -4,8 +4,8 @@ import pytest
 
 from visionpeft.reports.build import tables
 from visionpeft.reports.literature import figures, texts
+from visionpeft.reports.order import VTAB
 from visionpeft.reports.reading import load
-from visionpeft.reports.table import VTAB
 from visionpeft.reports.verdict import ROWS, band, lines, own_settings, verdict
 
 PRESET = {
