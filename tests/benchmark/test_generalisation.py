@@ -10,7 +10,7 @@ from PIL import Image
 from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.record import Record, read, record_files
 
-SMALL = ["task=own_toys", "backbone=vit_pico", "recipe=demo", "epochs=1", "warmup=0", "batch_size=4"]
+SMALL = ["task=own_toys", "backbone=vit_pico", "img_size=16", "recipe=demo", "epochs=1", "warmup=0", "batch_size=4"]
 CLASSES = ("blue", "green", "red")
 DOMAIN = "_target_: visionpeft.data.domains.DomainFolder, names: [toys], classes: [blue, green, red]"
 TASK = f"""# toys

@@ -17,7 +17,7 @@ from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.overrides import CONF
 from visionpeft.benchmark.record import read, record_files
 
-SMALL = ["backbone=vit_pico", "recipe=demo", "epochs=1", "warmup=0"]
+SMALL = ["backbone=vit_pico", "img_size=16", "recipe=demo", "epochs=1", "warmup=0"]
 RUN = ["method=linear", "task=mini_digits", *SMALL]
 
 
@@ -389,6 +389,6 @@ def test_save_predict_merge(command, folders, capsys):
     import timm
     from safetensors.torch import load_file
 
-    size = {"img_size": 32, "patch_size": 4, "embed_dim": 128, "depth": 6, "num_heads": 4}
+    size = {"img_size": 16, "patch_size": 4, "embed_dim": 128, "depth": 6, "num_heads": 4}
     plain = timm.create_model("vit_tiny_patch16_224", num_classes=10, **size)
     plain.load_state_dict(load_file(folders / "merged.safetensors"))

@@ -22,7 +22,16 @@ from visionpeft.methods.surgery import freeze
 
 from .conftest import colours
 
-ARGV = ["method=lora", "backbone=vit_pico", "recipe=demo", "epochs=3", "warmup=0", "drop_path=0.1", "batch_size=8"]
+ARGV = [
+    "method=lora",
+    "backbone=vit_pico",
+    "img_size=16",
+    "recipe=demo",
+    "epochs=3",
+    "warmup=0",
+    "drop_path=0.1",
+    "batch_size=8",
+]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 from visionpeft.benchmark.record import read, record_files
 
 ARGV = [sys.executable, "-m", "visionpeft.benchmark", "-m", "method=linear", "task=mini_digits", "backbone=vit_pico"]
-ARGV += ["recipe=demo", "epochs=2", "seed=0,1,2,3"]
+ARGV += ["img_size=16", "recipe=demo", "epochs=2", "seed=0,1,2,3"]
 
 
 def start():

@@ -9,7 +9,7 @@ import pytest
 from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.record import read, record_files
 
-SMALL = ["task=vtab_eurosat", "method=linear", "backbone=vit_pico", "recipe.epochs=1", "recipe.warmup=0"]
+SMALL = ["task=vtab_eurosat", "method=linear", "backbone=vit_pico", "img_size=16", "recipe.epochs=1", "recipe.warmup=0"]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from visionpeft.benchmark.loop import Loop
 from visionpeft.benchmark.record import Record, read, record_files
 
 ARGV = [sys.executable, "-m", "visionpeft.benchmark", "method=glora", "task=mini_digits", "backbone=vit_pico"]
-ARGV += ["recipe=demo", "epochs=1", "warmup=0", "supernet_epochs=1", "method.rank=2"]
+ARGV += ["img_size=16", "recipe=demo", "epochs=1", "warmup=0", "supernet_epochs=1", "method.rank=2"]
 ARGV += ["population=4", "parents=2", "mutants=2", "crossovers=1", "generations=5"]
 
 
@@ -66,7 +66,7 @@ def test_interrupted_while_it_trains(folders, monkeypatch):
 
     monkeypatch.setattr(Loop, "epochs", epochs)
     argv = [word for word in ARGV[3:] if not word.startswith(("epochs", "supernet_epochs", "generations"))]
-    argv += ["epochs=2", "supernet_epochs=3", "generations=1", "img_size=16"]
+    argv += ["epochs=2", "supernet_epochs=3", "generations=1"]
     argv += ["backbone.weights=none", "backbone.model_args.depth=1"]
 
     def start(runs: str, after: int = 0) -> int:

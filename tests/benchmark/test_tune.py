@@ -16,7 +16,15 @@ from visionpeft.benchmark.record import read, record_files
 from visionpeft.benchmark.trial import CHOSEN, TIE, Trial, best, read_trials
 from visionpeft.data.mini import Rendered
 
-SMALL = ["method=linear", "task=mini_creatures", "backbone=vit_pico", "recipe=demo", "epochs=2", "warmup=0"]
+SMALL = [
+    "method=linear",
+    "task=mini_creatures",
+    "backbone=vit_pico",
+    "img_size=16",
+    "recipe=demo",
+    "epochs=2",
+    "warmup=0",
+]
 SMALL += ["backbone.model_args.depth=1", "backbone.weights=none"]
 NAME = "mini_creatures--linear--vit_pico--demo"
 
