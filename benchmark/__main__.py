@@ -110,7 +110,7 @@ def work(runs: list[Run], options: Options) -> int:
     failures = drain(planned, options)
     if failures:
         lines = [f"  {stem}: {why}" for stem, why in failures.items()]
-        retry = shlex.join(["python", "-m", "visionpeft.benchmark", *sys.argv[1:], "retry=true"])
+        retry = shlex.join(["python", "-m", "visionpeft.benchmark", "retry=true", *sys.argv[1:]])
         complain("\n".join([f"{len(failures)} of {len(left)} runs failed:", *lines, f"to try them again: {retry}"]))
     return 1 if failures else 0
 

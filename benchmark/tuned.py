@@ -168,6 +168,7 @@ def _missing(run: Run, place: Path, tuning: Tuning) -> str:
 
 
 def _command(run: Run, tuning: Tuning, trials: int | None = None) -> str:
-    others = ("per_task", "seed", "tuning.trials")
+    others = ("per_task", "seed", "tuning.trials", "dry")
     words = [word for word in run.overrides or () if word.partition("=")[0] not in others]
-    return f"python -m visionpeft.benchmark tune {shlex.join(words)} trials={trials or tuning.trials or 32}"
+    # first, as nothing may follow --config-dir
+    return f"python -m visionpeft.benchmark tune trials={trials or tuning.trials or 32} {shlex.join(words)}"

@@ -29,7 +29,7 @@ def insist(mode: str) -> None:
     except ValidationError as error:
         # without the values, which may be secrets
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise ValueError(f"wandb's own settings, from WANDB_* variables or its files, are wrong: {wrong}") from None
+        raise ValueError(f"wandb's own settings, from WANDB_* variables, are wrong: {wrong}") from None
     except wandb.Error as error:
         raise ValueError(f"wandb: {error}") from None
     if mode == "online":

@@ -59,22 +59,16 @@ def _costs(table: Table) -> Iterator[tuple[str, Spec]]:
     for measure in costs.MEASURES if key else ():
         rows = cost.rows(table, key, measure, where)
         if len(rows) > 1:
-            lacking = sum(cost.accuracy(row, key) is not None for row in table.rows) - len(rows)
-            spec = _said(cost.spec(measure), *_conditions(measure, where, lacking))
+            scored = sum(cost.accuracy(row, key) is not None for row in table.rows)
+            left = f"Left out, without this cost: {scored - len(rows)} of {scored} rows." if scored > len(rows) else ""
+            on = f"Measured on {where}." if measure.cost else ""
+            spec = _said(cost.spec(measure), on, left)
             yield from _some(f"cost-{measure.key}", spec, rows, cost.values(rows, measure))
-
-
-def _conditions(measure: costs.Measure, where: str, lacking: int) -> Iterator[str]:
-    """Yield where a cost was measured, and how many rows with an accuracy have no such cost."""
-    if measure.cost:
-        yield f"Measured on {where}."
-    if lacking:
-        yield f"Left out, without this cost{' there for every task' if measure.cost else ''}: {lacking} of the rows."
 
 
 def _said(spec: Spec, *sentences: str) -> Spec:
     """Return a specification with more in its description."""
-    return {**spec, "description": " ".join([spec["description"], *sentences])}
+    return {**spec, "description": " ".join(filter(None, [spec["description"], *sentences]))}
 
 
 def average(table: Table) -> str:

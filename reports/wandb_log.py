@@ -31,6 +31,7 @@ def send(tables: Sequence[Table], files: Sequence[Path], root: Path, mode: str) 
     """
     try:
         import wandb
+        from pydantic import ValidationError
     except ImportError:
         raise LeaderboardError("wandb is not installed; pip install 'visionpeft[wandb]', or leave WANDB out") from None
     try:
@@ -43,6 +44,9 @@ def send(tables: Sequence[Table], files: Sequence[Path], root: Path, mode: str) 
             reinit="create_new",
             settings=wandb.Settings(silent=True, disable_git=True, console="off"),
         )
+    except ValidationError as error:  # without the values, which may be secrets
+        wrong = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        raise LeaderboardError(f"wandb's own settings, from WANDB_* variables, are wrong: {wrong}") from None
     except wandb.Error as error:
         raise LeaderboardError(f"wandb: {error} Or WANDB=offline, which needs no account") from None
     told = {"leaderboard": tidy.lines(tables), "cells": cells(tables)}

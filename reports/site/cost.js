@@ -51,7 +51,7 @@ function costNote(table, x, y, lacking) {
   const what = x.long.replace(/^./, (c) => c.toUpperCase()),
     left = lacking ? ` Left out, without this cost${x.cost.length ? " there" : ""}: ${count(lacking, "row")}.` : "";
   if (!x.cost.length) return `${what}.${left}`;
-  const over = y.kind === "task" ? `the runs on ${y.task}` : y.kind === "group" ? `the tasks of ${y.key}` : "all tasks",
+  const over = y.task ? `the runs on ${y.task}` : y.kind === "group" ? `the tasks of ${y.key}` : "all tasks",
     others = table.machines.length > 1 ? " What other machines measured is not set beside it; choose one above the table." : "";
   return `${what}, mean over ${over}. Measured on ${table.machines[machine(table)]}.${others}${left}`;
 }

@@ -26,8 +26,9 @@ const measuredOn = (table, { cost }) => (cost.length ? `, mean over all tasks; m
 
 /** Where the costs that are shown of a row were measured, and where else. */
 function measuredWhere(table, row) {
-  const known = (m) => Object.values(row.costs).some((each) => Object.values(each[m] ?? {}).some((value) => value != null));
-  const [here, there] = [true, false].map((chosen) => table.machines.filter((_, m) => known(m) && (m === machine(table)) === chosen));
+  const known = (each, m) => Object.values(each?.[m] ?? {}).some((value) => value != null),
+    here = table.machines.filter((_, m) => m === machine(table) && known(row.costs[""], m)),
+    there = table.machines.filter((name, m) => !here.includes(name) && Object.values(row.costs).some((each) => known(each, m)));
   return [...here, ...(there.length ? [`(not shown: ${there.join("; ")})`] : [])].join(" ") || null;
 }
 

@@ -219,7 +219,7 @@ def test_another_space_under_the_same_name_is_refused(command, folders, capsys):
 def test_a_missing_study_is_named_with_the_command_that_makes_it(command, folders, capsys):
     assert command(*SMALL, "per_task=tuned") == 2
     assert f"no study {NAME}" in (said := capsys.readouterr().err)
-    assert "python -m visionpeft.benchmark tune method=linear task=mini_creatures" in said and "trials=32" in said
+    assert "python -m visionpeft.benchmark tune trials=32 method=linear task=mini_creatures" in said
 
 
 def test_ties_go_to_the_lower_loss_then_the_smaller_rate_then_the_earlier_trial():
