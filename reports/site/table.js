@@ -50,7 +50,7 @@ function tableBar(table) {
       ? select("settings", [["", "all"], ...kinds.map((k) => [k, k])], state.tuned, (v) => change({ tuned: v }))
       : null,
     columnMenu(table),
-    table.machines.length > 1
+    table.machines.length > 1 && table.rows.some((row) => Object.values(row.costs).flat().some((one) => Object.keys(one).length))
       ? select("costs measured on", table.machines.map((m) => [m, m]), table.machines[machine(table)], (v) => change({ on: v }))
       : null,
     copied

@@ -123,6 +123,10 @@ def test_a_phone_scrolls_charts_and_tables_but_not_the_page(page, runs, theme):
     browser = page("", width=390, theme=theme)
     assert browser.run("document.documentElement.scrollWidth <= innerWidth")
     assert browser.run(OUTSIDE) == []
+    browser.run("document.querySelector('details.menu').open = true")
+    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    assert browser.run("document.querySelector('details.menu > div').getBoundingClientRect().right <= innerWidth")
+    browser.run("document.querySelector('details.menu').open = false")
     browser.run("document.querySelector('td.open').click()")
     browser.settle()
     legend = "[...document.querySelectorAll('#dialog .role-legend-label text')].map((one) => one.textContent)"
