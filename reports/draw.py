@@ -56,8 +56,9 @@ def studied(found: Sequence[Curve]) -> Iterator[tuple[str, Spec]]:
 
 def _costs(table: Table) -> Iterator[tuple[str, Spec]]:
     key, where = average(table), next(iter(costs.machines(table)), "")
+    measured = {row.label: costs.by_task(table, row, where) for row in table.rows}
     for measure in costs.MEASURES if key else ():
-        rows = cost.rows(table, key, measure, where)
+        rows = cost.rows(table, key, measure, measured)
         if len(rows) > 1:
             scored = sum(cost.accuracy(row, key) is not None for row in table.rows)
             left = f"Left out, without this cost: {scored - len(rows)} of {scored} rows." if scored > len(rows) else ""

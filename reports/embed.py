@@ -77,7 +77,7 @@ def _table(table: Table, tables: Sequence[Table], words: Words) -> dict[str, Any
     return {
         "title": title(table),
         "facets": _facets(table),
-        "facts": _facts(table),
+        "facts": _facts(table, where),
         "seeds": table.seeds,
         "machines": where,
         "group_tasks": table.group_tasks,
@@ -105,7 +105,7 @@ def _facets(table: Table) -> dict[str, str]:
     }
 
 
-def _facts(table: Table) -> list[list[str]]:
+def _facts(table: Table, machines: Sequence[str]) -> list[list[str]]:
     """Return what holds for every number of a table, as (name, value)."""
     facts = table.facts
     seen = [f"{task}: {tags}, so it is no domain generalisation" for task, tags in facts.get("seen", ())]
@@ -115,7 +115,7 @@ def _facts(table: Table) -> list[list[str]]:
         "precision": " or ".join(facts["precision"]),
         "training images": f"each seed has its own: {', '.join(facts['by_seed'])}" if facts.get("by_seed") else "",
         "data": flavours(table.columns) if table.columns else "",
-        "devices": "; ".join(costs.machines(table)),
+        "devices": "; ".join(machines),
         "the backbone was trained on": "; ".join(seen),
     }
     return [[name, value] for name, value in named.items() if value]

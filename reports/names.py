@@ -21,9 +21,11 @@ def short(labels: Sequence[str], most: int = WIDE) -> dict[str, str]:
         most: letters of the longest name; enough for a few and a number.
     """
     names: dict[str, str] = {}
+    every = [(method, set(settings)) for method, settings in map(_parts, labels)]
     for label in sorted(labels, key=lambda label: len(label) > most):  # what fits keeps its name
-        found = list(_shorter(label, labels, most))
-        long = next((one for one in found if len(one) <= most), found[-1])
+        for long in _shorter(label, every, most):  # the first that fits, else the last
+            if len(long) <= most:
+                break
         taken, number = {*names.values()}, 1
         while (name := _cut(long, most, "" if number == 1 else f" {number}")) in taken:
             number += 1
@@ -31,10 +33,10 @@ def short(labels: Sequence[str], most: int = WIDE) -> dict[str, str]:
     return {label: names[label] for label in labels}
 
 
-def _shorter(label: str, labels: Sequence[str], most: int) -> Iterator[str]:
+def _shorter(label: str, every: Sequence[tuple[str, set[str]]], most: int) -> Iterator[str]:
     """Yield a label, then with less and less of it."""
     yield label
-    (method, settings), every = _parts(label), [(name, set(own)) for name, own in map(_parts, labels)]
+    method, settings = _parts(label)
     families = [own for _, own in every], [own for name, own in every if name == method]
     shared = {one for family in families if len(family) > 1 for one in set.intersection(*family)}
     yield method + _settings([LEFT_OUT if one in shared and "=" in one else one for one in settings])

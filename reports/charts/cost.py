@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..costs import Measure, by_task, of, over
+from ..costs import ByTask, Measure, of, over
 from ..table import Mean, Row, Table
 from .spec import Rows, Spec, chart, interval, named, number, present, tooltip, valued
 
@@ -114,11 +114,18 @@ def _marks(state: str, which: str, x: Spec, y: Spec, tip: list[Spec]) -> list[Sp
     ]
 
 
-def rows(table: Table, key: str, measure: Measure, where: str) -> Rows:
-    """Return a row per method: an average or a task's accuracy, and the cost on a machine of the runs behind it."""
+def rows(table: Table, key: str, measure: Measure, measured: Mapping[str, ByTask]) -> Rows:
+    """Return a row per method: an average or a task's accuracy, and what the runs behind it cost.
+
+    Args:
+        table: the table.
+        key: a column, a group or an average.
+        measure: the cost.
+        measured: what was measured on the machine that is meant, by label.
+    """
     who, tasks, found = named([row.label for row in table.rows]), over(table, key), []
     for row in table.rows:
-        mean, x = accuracy(row, key), of(row, measure, tasks, by_task(table, row, where))
+        mean, x = accuracy(row, key), of(row, measure, tasks, measured[row.label])
         if mean and x is not None:
             place = {"x": x / measure.unit, **interval(mean.value, mean.half_width)}
             found.append({**who[row.label], **place})

@@ -132,8 +132,7 @@ def test_five_thousand_records_in_seconds(runs) -> None:
     (table,), skipped, _ = leaderboard.write(runs.root)
     seconds = time.process_time() - start
     assert len(table.rows) == 53 and not skipped
-    slower = 12 * read  # as many times what opening the files takes
-    assert seconds < max(10, slower), (seconds, read)
+    assert seconds < 12 * read, (seconds, read)  # opening the files; about 6 times, 9 where the library is put together
     assert (runs.root / "leaderboard.html").stat().st_size < 3e6  # about 1.6 MB
 
 
