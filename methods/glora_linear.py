@@ -7,7 +7,6 @@ from functools import reduce
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .glora_autograd import fold, no_autocast, structured_linear
@@ -107,12 +106,12 @@ class GLoRALinear(nn.Linear):
             shift = self.weight @ prompt if shift is None else torch.addmv(shift, self.weight, prompt)
         return shift
 
-    def gain(self) -> Tensor | None:
-        """Return A as far as it multiplies W element by element, in whatever shape broadcasts to (out, in)."""
+    def gain(self) -> list[Tensor]:
+        """Return A as far as it multiplies W element by element: the factors of what broadcasts to (out, in)."""
         a = self.read("A")
         if self.factor == "hadamard":
-            return reduce(torch.matmul, a) if a else None
-        return a[0].T if len(a) == 1 else None  # W diag(a)
+            return a
+        return [a[0].T] if len(a) == 1 else []  # W diag(a)
 
     def pair(self) -> tuple[Tensor, Tensor]:
         """Return left (out, k) and right (k, in), whose product is B and what is low rank of W A."""
@@ -132,9 +131,7 @@ class GLoRALinear(nn.Linear):
             return fold(self.weight, self.gain(), *self.pair()), self.shift()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) -> (..., out). The gradient of W' is formed only for a low-rank A that multiplies element-wise."""
-        if self.factor == "hadamard" and len(self.used["A"]) == 2:
-            return F.linear(x, *self.effective())
+        """(..., in) -> (..., out)."""
         with no_autocast(x.device.type):
             shift, gain, pair = self.shift(), self.gain(), self.pair()
             shift = self.weight.new_zeros(self.out_features) if shift is None else shift

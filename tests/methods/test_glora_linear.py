@@ -180,6 +180,18 @@ def test_what_is_kept_for_the_backward_pass():
         assert tokens == inputs + (8 * n if word[0] == "V" else 0), word
 
 
+@pytest.mark.parametrize("factor", ["hadamard", "matrix"])
+def test_no_weight_is_kept_but_the_pretrained_one(factor):
+    """Of (out, in) there is W alone between forward and backward, whatever a layer's form."""
+    for word in WORDS:
+        made, kept = layer(word, factor=factor, sizes=(40, 60)), []
+        x = torch.randn(7, 40, dtype=torch.float64, requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, kept=kept: kept.append(t) or t, lambda t: t):
+            made(x)
+        dense = {t.data_ptr() for t in kept if t.numel() >= 40 * 60}
+        assert dense <= {made.weight.data_ptr()}, word
+
+
 def test_live_parameters():
     """A, B: (in + out) r, out, 1, 0; C: (in + 1) r, in, 0; D, E: out, 1, 0."""
     matrix, column = {"L": 14 * R, "V": 8, "S": 1, "N": 0}, {"L": 7 * R, "V": 6, "N": 0}
