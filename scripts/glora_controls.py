@@ -179,14 +179,13 @@ class Controls:
         per_rank = sum(sum(layer.weight.shape) for layer in adapted_layers(self.supernet()))
         return max(1, round(size / per_rank))
 
-    def correlations(self, rows: Rows) -> dict[str, tuple[float, int]]:
-        """Return Kendall's tau and the number of subnets for each task, from the first seed.
+    def correlations(self, rows: Rows) -> dict[Key, tuple[float, int]]:
+        """Return Kendall's tau and the number of subnets for each task and seed.
 
         The random search has the same supernet and drew the most at random; without it the first generation serves.
         """
         found, searches = {}, rows[SEARCH] | rows.get(RANDOM, {})
-        for task in self.args.tasks:
-            key = (task, self.args.seeds[0])
+        for key in self.keys:
             if key not in searches:
                 continue
             history = searches[key].notes["search"]
@@ -194,7 +193,7 @@ class Controls:
             alone = self.execute(self._alone(history["config"][i], key, i) for i in drawn)
             pairs = [(history["accuracy"][i], r.scores["test"]) for i, r in zip(drawn, alone, strict=True) if r]
             if pairs:
-                found[task] = (kendall(pairs), len(pairs))
+                found[key] = (kendall(pairs), len(pairs))
         return found
 
 

@@ -105,7 +105,7 @@ def test_subnets_are_those_that_the_random_search_drew(scripts, controls):
     drawn.notes["search"] = {"generation": [0] * 4, "config": words, "accuracy": [0.1, 0.2, 0.3, 0.4]}
     controls.execute = lambda runs: [record(0.9 - 0.1 * i) for i, _ in enumerate(runs)]
     rows = {scripts[1].SEARCH: {key: search}, scripts[0].RANDOM: {key: drawn}}
-    assert controls.correlations(rows) == {"mini_digits": (-1.0, 3)}
+    assert controls.correlations(rows) == {key: (-1.0, 3)}
 
 
 def test_the_store_makes_a_table(scripts, controls, monkeypatch):
@@ -156,3 +156,17 @@ def test_a_single_seed_is_paired_by_task(scripts):
 def test_what_tau_is_by_chance(scripts):
     assert scripts[1].chance(30) == pytest.approx(1.96 * math.sqrt(130 / 7830))
     assert math.isnan(scripts[1].chance(1))
+
+
+def test_tau_of_several_seeds(scripts):
+    """Means over seeds with their interval, 12.706 times 0.1; a seed without all tasks has no mean over them."""
+    taus = {("a", 0): (0.1, 30), ("a", 1): (0.3, 30), ("b", 0): (-0.2, 29)}
+    lines = scripts[1].correlation(taus, KEYS)
+    assert "accuracy of 29 random subnets" in lines[1] and "within ± 0.26" in lines[1]
+    assert lines[2].splitlines() == [
+        "| task | seed 0 | seed 1 | mean |",
+        "|---|--:|--:|--:|",
+        "| a | 0.10 | 0.30 | 0.20 ± 1.27 |",
+        "| b | -0.20 |  | -0.20 |",
+        "| mean | -0.05 |  | -0.05 |",
+    ]
