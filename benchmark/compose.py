@@ -178,7 +178,8 @@ def _plain(config: DictConfig) -> dict[str, Any]:
 
 
 def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return given if given.is_absolute() else Path.home() / ".cache"  # the standard ignores a relative one
 
 
 def _seed(value: object) -> int:

@@ -60,8 +60,11 @@ def _load(path: Path, needed: Iterable[str]) -> DictConfig:
         loaded = OmegaConf.load(path)
     except Exception as error:  # the yaml reader's many kinds
         raise ValueError(f"{path} is not readable as yaml ({str(error).splitlines()[0]})") from None
-    if not isinstance(loaded, DictConfig) or (absent := [key for key in needed if key not in loaded]):
-        raise ValueError(f"{path} has to have {', '.join(absent if isinstance(loaded, DictConfig) else ['keys'])}")
+    if not isinstance(loaded, DictConfig):
+        raise ValueError(f"{path} is a list, expected keys with values")
+    if absent := [key for key in needed if key not in loaded]:
+        has = ", ".join(map(str, loaded)) or "none"
+        raise ValueError(f"{path} lacks the key{'s' * (len(absent) > 1)} {', '.join(absent)}; it has {has}")
     return loaded
 
 

@@ -27,8 +27,8 @@ def insist(mode: str) -> None:
     try:
         wandb.setup()
     except ValidationError as error:
-        # without the values, which may be secrets
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        # without values and what is said of them, which may hold secrets
+        wrong = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
         raise ValueError(f"wandb's own settings, from WANDB_* variables, are wrong: {wrong}") from None
     except wandb.Error as error:
         raise ValueError(f"wandb: {error}") from None

@@ -96,7 +96,9 @@ def kept(name: str, make: Callable[[], str]) -> str:
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visionpeft"
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    folder = given if given.is_absolute() else Path.home() / ".cache"  # the standard ignores a relative one
+    return folder / "visionpeft"
 
 
 def embedded(value: Any) -> str:

@@ -75,10 +75,17 @@ function pairOf(table, i, j, key) {
   return Array.isArray(found) ? [-found[0], ...found.slice(1)] : key === "improvement" ? 1 - found : found;
 }
 
+/** Why a cost is blank: a mean over all tasks needs every one. */
+function whyUnmeasured(table, row, column) {
+  if (!column.cost.length) return "not measured";
+  const somewhere = Object.values(row.costs).some((each) => each[machine(table)]?.[column.key] != null);
+  return `not measured ${somewhere ? "for every task " : ""}on ${table.machines[machine(table)]}`;
+}
+
 /** Why an average is blank. */
 function whyBlank(table, row, column) {
   const cell = row.cells[column.key];
-  if (column.kind === "cost") return "not measured" + (column.cost.length ? ` for every task on ${table.machines[machine(table)]}` : "");
+  if (column.kind === "cost") return whyUnmeasured(table, row, column);
   if (cell?.why) return cell.why;
   const part = taskColumns(table).filter(
     (task) => task.counted && (column.kind === "average" || task.group === column.key || task.task === column.task),

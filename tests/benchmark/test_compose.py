@@ -1,8 +1,11 @@
 """From a yaml to a task: its sources, their data sets, and which training set is asked for."""
 
+from pathlib import Path
+
 import pytest
 from omegaconf import OmegaConf
 
+from visionpeft.benchmark import compose
 from visionpeft.benchmark.compose import read_task
 from visionpeft.benchmark.overrides import preset
 from visionpeft.data.original import Original
@@ -18,6 +21,33 @@ DATASET = {"_target_": EUROSAT}
 def task(**source):
     values = {"_target_": "visionpeft.data.task.Task", "name": "toy", "suite": "s", "group": "g", "num_classes": 2}
     return read_task(OmegaConf.create(values | {"sources": [{"_target_": ORIGINAL} | source]}))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: toy\nsuite: s\n", "lacks the key group; it has name, suite"),
+        ("- name\n", "is a list, expected keys with values"),
+        ("group: g\n", "lacks the keys name, suite; it has group"),
+        ("", "lacks the keys name, suite, group; it has none"),
+        ("name: [\n", "is not readable as yaml"),
+    ],
+)
+def test_a_yaml_that_is_no_preset_is_named_with_what_it_lacks(tmp_path, text, said):
+    path = tmp_path / "task" / "toy.yaml"
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f"{path} {said}"):
+        preset("task", "toy", (tmp_path,))
+
+
+@pytest.mark.parametrize(
+    ("given", "found"), [("/elsewhere", "/elsewhere"), ("elsewhere", "/home/.cache"), ("", "/home/.cache")]
+)
+def test_a_relative_cache_folder_of_the_user_is_ignored(monkeypatch, given, found):
+    monkeypatch.setenv("XDG_CACHE_HOME", given)
+    monkeypatch.setattr(compose.Path, "home", lambda: Path("/home"))
+    assert compose._user_cache() == Path(found)
 
 
 def test_a_source_has_its_data_set():

@@ -151,14 +151,18 @@ def test_without_a_key_nothing_starts(folders, monkeypatch):
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_wrong_setting_of_its_own_is_said_before_anything_starts(folders):
+@pytest.mark.parametrize(
+    ("name", "value"), [("mode", "onlin"), ("base_url", "https://someone:secret@wandb.ai/x?q")], ids=["mode", "url"]
+)
+def test_a_wrong_setting_of_its_own_is_said_without_its_value_before_anything_starts(folders, name, value):
     pytest.importorskip("wandb")
     code = "import sys; from visionpeft.benchmark.__main__ import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, *SMALL, "wandb=offline"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "WANDB_MODE": "onlin"})
+    environment = {**os.environ, f"WANDB_{name.upper()}": value}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     said = done.stderr.strip().splitlines()[-1]
-    assert done.returncode == 2 and said.startswith("error: wandb's own settings") and "mode: Input should be" in said
-    assert "Traceback" not in done.stderr and not (folders / "runs" / "mini").exists()
+    assert done.returncode == 2 and said == f"error: wandb's own settings, from WANDB_* variables, are wrong: {name}"
+    assert "Traceback" not in done.stderr and value not in done.stderr and not (folders / "runs" / "mini").exists()
 
 
 def test_a_log_whose_end_fails_is_closed_once_and_remarked_once():
