@@ -331,6 +331,9 @@ def measured(runs, label: str, task: str, seconds: float, device: str) -> None:
     )
 
 
+UNMEASURED = "whyBlank(current(), rowNamed('lora'), COSTS.find((cost) => cost.key === 'seconds'))"
+
+
 def test_costs_of_several_machines_are_kept_apart(page, runs):
     for k, label in enumerate(("lora", "linear", "bitfit")):
         for task in ALL:
@@ -349,6 +352,7 @@ def test_costs_of_several_machines_are_kept_apart(page, runs):
     browser.run("change({ on: 'H100, fp32' })")
     browser.settle()
     assert dict(browser.run(COSTS)) == {"bitfit": "12"}
+    assert browser.run(UNMEASURED) == "not measured on H100, fp32"
     browser.run("openMethod(rowNamed('lora'))")
     told = browser.run("document.getElementById('dialog').textContent")
     assert "measured on(not shown: cpu X, 2 threads, fp32)" in told, told
@@ -367,6 +371,7 @@ def test_costs_of_a_suite_under_way_are_shown_by_task(page, runs):
     browser.settle()
     assert dict(browser.run(COSTS)) == {"lora": "10", "linear": "11"}
     assert "Left out" not in browser.run(SECTION)
+    assert browser.run(UNMEASURED) == "not measured for every task on cpu X, 2 threads, fp32"
 
 
 def test_a_line_repeats_a_run_and_a_script_has_none(page, runs):
