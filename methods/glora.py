@@ -67,7 +67,7 @@ class GLoRA(Method):
             it has the score of such a winner as "inherited" besides.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     rank: int = field(default=8, metadata={"instead": "give the largest as rank and the others as smaller_ranks"})
     smaller_ranks: tuple[int, ...] = ()
     config: str | None = None
