@@ -1,7 +1,7 @@
 """The evolutionary search of GLoRA, a generation at a time, in a state that survives the process.
 
 It is the search of the authors' code (Arnav0400/ViT-Slim @ 0fed674): a random generation, then each time mutants and
-crossovers of the best so far, topped up with random draws, nothing scored twice, a limit on live parameters. Mended:
+crossovers of the best so far, topped up with random draws, no words scored twice, a limit on live parameters. Mended:
 - the last generation counts; there it is scored and thrown away;
 - ties in accuracy, frequent with 200 images, go to the lower validation loss, then to fewer parameters; there to the
   candidate that was found first; without a finite loss a candidate is behind all others;
