@@ -136,7 +136,8 @@ class LowRankGainLinear(Function):
         """(n, out) -> gradients of x (n, in) and of what is learnt."""
         x, weight, left, right, down, up = ctx.saved_tensors
         dense = (g.T @ x).to(weight.dtype)
-        d_left, d_right = dense @ right.T, left.T @ dense if ctx.needs_input_grad[4] else None
+        d_left = dense @ right.T
+        d_right = left.T @ dense if ctx.needs_input_grad[4] else None
         dense *= weight
         d_down, d_up = dense @ up.T, down.T @ dense
         d_x = g @ fold(weight, [down, up], left, right).to(g.dtype) if ctx.needs_input_grad[0] else None

@@ -104,11 +104,11 @@ def flops(method: GLoRA, draws: int) -> None:
         lora = step_flops(made(name, LoRA(rank=rank, targets=LINEARS), "meta"), 224)
         model = made(name, method, "meta")
         layers = len(adapted_layers(model))
-        several = [(word,) * layers for word in SUBNETS] + subnets(model, draws, method)
-        cells = [found / lora for found in steps(model, several)]
-        fixed, drawn = cells[: len(SUBNETS)], cells[len(SUBNETS) :]
+        configurations = subnets(model, draws, method)
+        fixed = [found / lora for found in steps(model, [(word,) * layers for word in SUBNETS])]
+        drawn = [found / lora for found in steps(model, configurations)]
         with mock.patch.object(GLoRALinear, "forward", official):
-            dense = step_flops(model, 224) / lora
+            dense = statistics.mean(steps(model, configurations)) / lora
         mean = f"{statistics.mean(drawn):.3f} ({min(drawn):.3f} to {max(drawn):.3f})"
         row = " | ".join(f"{cell:.3f}" for cell in fixed)
         print(f"| {name} | {lora:.2f} | {row} | {mean} | {dense:.3f} |", flush=True)
