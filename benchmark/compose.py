@@ -190,8 +190,9 @@ def _seed(value: object) -> int:
 
 def _method(config: DictConfig, name: str, given: tuple[str, ...], folders: tuple[Path, ...]) -> tuple[str, Method]:
     """Return a name for tables and the method; a class given by `method._target_` gets the given fields alone."""
+    written = preset("method", name, folders).method  # which refuses a file that describes none
     values = _plain(config.method)
-    if values["_target_"] == preset("method", name, folders).method._target_:
+    if values.get("_target_") == written._target_:
         return name, read_method(values)
     keys = {word.lstrip("+").partition("=")[0].removeprefix("method.") for word in given if "method." in word}
     method = read_method({key: value for key, value in values.items() if key in keys | {"_target_"}})

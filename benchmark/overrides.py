@@ -46,7 +46,7 @@ def preset(group: str, name: str, folders: tuple[Path, ...] = ()) -> DictConfig:
     for folder in (*folders, CONF):
         path = folder / group / f"{name}.yaml"
         if path.is_file():
-            return _load(path, {"method": ("method",), "task": ("name", "suite", "group")}.get(group, ()))
+            return _load(path, {"method": ("method._target_",), "task": ("name", "suite", "group")}.get(group, ()))
     raise ValueError(f"no {group} called {name!r}")
 
 
@@ -62,7 +62,7 @@ def _load(path: Path, needed: Iterable[str]) -> DictConfig:
         raise ValueError(f"{path} is not readable as yaml ({str(error).splitlines()[0]})") from None
     if not isinstance(loaded, DictConfig):
         raise ValueError(f"{path} is a list, expected keys with values")
-    if absent := [key for key in needed if key not in loaded]:
+    if absent := [key for key in needed if OmegaConf.select(loaded, key) is None]:
         has = ", ".join(map(str, loaded)) or "none"
         raise ValueError(f"{path} lacks the key{'s' * (len(absent) > 1)} {', '.join(absent)}; it has {has}")
     return loaded

@@ -6,6 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from visionpeft.benchmark import compose
+from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.compose import read_task
 from visionpeft.benchmark.overrides import preset
 from visionpeft.data.original import Original
@@ -39,6 +40,20 @@ def test_a_yaml_that_is_no_preset_is_named_with_what_it_lacks(tmp_path, text, sa
     path.write_text(text)
     with pytest.raises(ValueError, match=f"{path} {said}"):
         preset("task", "toy", (tmp_path,))
+
+
+@pytest.mark.parametrize(("text", "has"), [("lr: 1", "lr"), ("method: 3", "method"), ("method:\n  rank: 3", "method")])
+def test_a_yaml_that_describes_no_method_is_named_before_anything_starts(capsys, tmp_path, text, has):
+    path = tmp_path / "method" / "bad.yaml"
+    path.parent.mkdir()
+    for header in ("", "# @package _global_\n"):
+        path.write_text(f"{header}{text}\n")
+        preset.cache_clear()
+        argv = ["--config-dir", str(tmp_path), "method=bad", "task=mini_digits", f"runs={tmp_path / 'runs'}"]
+        assert main(argv) == 2
+        said = capsys.readouterr().err.strip().splitlines()
+        assert said == [f"error: {path} lacks the key method._target_; it has {has}"]
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(
