@@ -304,15 +304,17 @@ def test_what_of_the_files_is_read_counts(tmp_path, cache):
     assert pixels(nothing_is_read(second), Preprocessing(SIZE), cache).digest == two.digest
 
 
-def test_a_warm_start_of_70000_arrays_takes_well_under_a_second(tmp_path, cache):
+def test_a_warm_start_of_70000_arrays_takes_a_small_part_of_a_cold_one(tmp_path, cache):
     path = tmp_path / "whole.npy"
     path.touch()
     images, count = arrays(8), 70_000
     split = Split(tuple(map(str, range(count))), np.zeros(count, np.int64), lambda i: images.read(0), (path,))
-    cold = pixels(split, Preprocessing(1), cache)
-    start = time.process_time()  # of all threads; the machine may have other things to do
-    assert pixels(nothing_is_read(split), Preprocessing(1), cache).digest == cold.digest
-    assert time.process_time() - start < 0.5
+    seconds, digests = [], set()
+    for opened in (split, *[nothing_is_read(split)] * 3):  # thrice: other tests' threads and rubbish count once
+        start = time.process_time()  # of all threads; the machine may have other things to do
+        digests.add(pixels(opened, Preprocessing(1), cache).digest)
+        seconds.append(time.process_time() - start)
+    assert len(digests) == 1 and min(seconds[1:]) < seconds[0] / 20, seconds  # about a hundredth, a tenth of a second
 
 
 def test_a_bad_example_of_a_file_that_holds_many_is_named_by_key_and_file(tmp_path, cache):

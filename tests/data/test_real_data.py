@@ -25,9 +25,12 @@ def test_real_tasks_read_decode_and_open_warm(shared, tmp_path, name):
     assert task.sizes == {"train": 800, "val": 200, "test": expected}
     trainval = load(task, source, shared, "trainval")
     cold = pixels(trainval, Preprocessing(32), tmp_path)
-    start = time.perf_counter()
-    warm = pixels(trainval, Preprocessing(32), tmp_path)
-    assert time.perf_counter() - start < 1
+    seconds = []
+    for _ in range(3):  # the machine may have other things to do during one of them
+        start = time.process_time()
+        warm = pixels(trainval, Preprocessing(32), tmp_path)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 1
     assert warm.digest == cold.digest and warm.array.shape == (1000, 32, 32, 3)
 
 
