@@ -36,7 +36,7 @@ from torch import Tensor, nn
 from .base import Job, Method, Score, positive
 from .evolution import Candidate, State, evolve
 from .glora_linear import GLoRALinear
-from .glora_space import EVERY, LARGEST, SMALLEST, SUPPORTS, Space, Words, choices, parse, spread
+from .glora_space import EVERY, LARGEST, SMALLEST, SUPPORTS, Space, Words, choices, draw_word, parse, spread
 from .glora_subnets import MergedSubnets, adapted_layers, choose, inherit
 from .surgery import freeze, heads, swap
 
@@ -67,7 +67,7 @@ class GLoRA(Method):
             it has the score of such a winner as "inherited" besides.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     rank: int = field(default=8, metadata={"instead": "give the largest as rank and the others as smaller_ranks"})
     smaller_ranks: tuple[int, ...] = ()
     config: str | None = None
@@ -147,7 +147,8 @@ class GLoRA(Method):
 
     def space(self, layers: Sequence[GLoRALinear], limit: float | None = None) -> Space:
         """Return what the words of these layers are drawn from."""
-        return Space(choices(self.smaller_ranks), [layer.live for layer in layers], limit)
+        supports = [choices(self.smaller_ranks, bias=layer.bias is not None) for layer in layers]
+        return Space(supports, [layer.live for layer in layers], limit)
 
     def loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         """As usual; a supernet takes it from subnets drawn for this batch, from torch's generator."""
@@ -165,7 +166,7 @@ class GLoRA(Method):
         """Return the words of the subnets that a step of the supernet trains."""
         layers = len(space.sizes)
         if self.sampling == "step":
-            return [(space.word(rng),) * layers]
+            return [(draw_word(choices(self.smaller_ranks), rng),) * layers]
         if self.sampling == "sandwich":
             return [(LARGEST,) * layers, (SMALLEST,) * layers, space.draw(rng)]
         return [space.draw(rng)]
@@ -235,7 +236,7 @@ def sizes(subnets: MergedSubnets, space: Space) -> dict[str, dict[str, dict[str,
     return {
         name: {
             support: {choice: layer.live_of(support, choice) for kind in kinds for choice in kind}
-            for support, kinds in zip(SUPPORTS, space.choices, strict=True)
+            for support, kinds in zip(SUPPORTS, supports, strict=True)
         }
-        for name, (layer, _) in zip(subnets.names, subnets.layers, strict=True)
+        for name, (layer, _), supports in zip(subnets.names, subnets.layers, space.choices, strict=True)
     }

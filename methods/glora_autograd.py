@@ -43,9 +43,14 @@ def structured_linear(
         shift: (out,).
         gain: nothing; (out, 1) per output, (1, in) per input, or (1, 1); or down (out, r) and up (r, in).
         pair: left (out, k) and right (k, in); k may be 0.
+
+    Raises:
+        ValueError: W requires a gradient, of which there is none here.
     """
     if not torch.is_grad_enabled():
         return F.linear(x, fold(weight, gain, *pair), shift)
+    if weight.requires_grad:
+        raise ValueError(f"W, {tuple(weight.shape)}, requires a gradient, and GLoRA forms none for it; freeze it again")
     device = x.device.type
     if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):  # there is none on meta
         x = x.to(torch.get_autocast_dtype(device))

@@ -23,13 +23,14 @@ class GLoRALinear(nn.Linear):
     Parameters, as far as they are needed: A_down (out, r), or (in, r) where A is a matrix factor, and A_up (r, in);
     B_down (out, r), B_up (r, in); C_down (in, r), C_up (r, 1); D (out,); E (out,). Entangled, a vector is the first
     column of `down` and a scalar the first element of the vector; else both have tensors of their own, such as
-    A_vector and A_scalar. A smaller rank is the beginning of a larger one; none is above min(in, out).
+    A_vector and A_scalar. A smaller rank is the beginning of a larger one; none is above min(in, out). W is frozen.
     """
 
     def __init__(
         self, base: nn.Linear, rank: int, *words: str, factor: Factor = "hadamard", entangled: bool = True
     ) -> None:
         adopt(self, base)
+        self.weight.requires_grad_(False)
         self.rank, self.factor, self.entangled, self.words = rank, factor, entangled, words
         sizes: Shapes = {}
         for word in words:

@@ -66,10 +66,19 @@ def spread(config: str, layers: int) -> Words:
     return words
 
 
-def choices(smaller_ranks: Sequence[int] = ()) -> list[Kinds]:
-    """Return what each support may be; a low rank may have smaller ranks besides its full one."""
+def choices(smaller_ranks: Sequence[int] = (), bias: bool = True) -> list[Kinds]:
+    """Return what each support may be; a low rank may have smaller ranks besides its full one.
+
+    Where there is no `bias`, D does nothing and is none.
+    """
     low = ("L", *(f"L{rank}" for rank in smaller_ranks))
-    return [[low if letter == "L" else (letter,) for letter in allowed] for allowed in SUPPORTS.values()]
+    supports = SUPPORTS if bias else SUPPORTS | {"D": "N"}
+    return [[low if letter == "L" else (letter,) for letter in allowed] for allowed in supports.values()]
+
+
+def draw_word(supports: Sequence[Kinds], rng: random.Random) -> str:
+    """Return a word, of each support every kind equally likely."""
+    return "".join(drawn(kinds, rng) for kinds in supports)
 
 
 def drawn(kinds: Kinds, rng: random.Random) -> str:
@@ -83,31 +92,27 @@ class Space:
     """What supernet and search draw from.
 
     Attributes:
-        choices: of each support.
+        choices: for each layer, those of each support.
         sizes: for each layer, the number of live parameters of a word.
         limit: on the live parameters of a model; None for no limit.
     """
 
-    choices: Sequence[Kinds]
+    choices: Sequence[Sequence[Kinds]]
     sizes: Sequence[Callable[[str], int]]
     limit: float | None = None
 
-    def word(self, rng: random.Random) -> str:
-        """Return a word, of each support every kind equally likely."""
-        return "".join(drawn(kinds, rng) for kinds in self.choices)
-
     def draw(self, rng: random.Random) -> Words:
         """Return a word for each layer."""
-        return tuple(self.word(rng) for _ in self.sizes)
+        return tuple(draw_word(supports, rng) for supports in self.choices)
 
     def mutate(self, words: Words, probability: float, rng: random.Random) -> Words:
         """Draw each choice anew with this probability."""
 
-        def changed(word: str) -> str:
-            pairs = zip(split(word), self.choices, strict=True)
+        def changed(word: str, supports: Sequence[Kinds]) -> str:
+            pairs = zip(split(word), supports, strict=True)
             return "".join(drawn(kinds, rng) if rng.random() < probability else choice for choice, kinds in pairs)
 
-        return tuple(changed(word) for word in words)
+        return tuple(map(changed, words, self.choices))
 
     def size(self, words: Words) -> int:
         """Return the live parameters of a model."""
@@ -118,7 +123,8 @@ class Space:
         changed = list(words)
         params = [size(word) for size, word in zip(self.sizes, words, strict=True)]
         while self.limit is not None and sum(params) > self.limit:
-            i, word = rng.randrange(len(changed)), self.word(rng)
+            i = rng.randrange(len(changed))
+            word = draw_word(self.choices[i], rng)
             if (smaller := self.sizes[i](word)) < params[i]:
                 changed[i], params[i] = word, smaller
         return tuple(changed)

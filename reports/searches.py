@@ -152,13 +152,14 @@ def kinds(layers: Layers) -> dict[str, list[int]]:
 def choices(found: Sequence[Search]) -> Rows:
     """Return how often winners and random candidates have each choice, by kind of layer and support.
 
-    Half the 95 % interval is that of the winners' mean over runs.
+    A support without parameters, D where there is no bias, chooses nothing and has no rows. Half the 95 % interval is
+    that of the winners' mean over runs.
     """
     rows: Rows = []
     layers = found[0].layers
     for kind, places in kinds(layers).items():
         for s, (support, allowed) in enumerate(layers[list(layers)[places[0]]].items()):
-            for choice in allowed:
+            for choice in allowed if any(allowed.values()) else ():
                 shares = np.array([_share([one.winner], places, s, choice) for one in found])
                 drawn = float(np.mean([_share(one.drawn, places, s, choice) for one in found]))
                 rows.append(

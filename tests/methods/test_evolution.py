@@ -20,7 +20,7 @@ def size(word: str) -> int:
 
 
 def space(layers: int, limit: float | None = None) -> Space:
-    return Space(choices(), [size] * layers, limit)
+    return Space([choices()] * layers, [size] * layers, limit)
 
 
 def scarcity(words) -> Score:

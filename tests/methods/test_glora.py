@@ -1,6 +1,7 @@
 """GLoRA: what a configuration does to a model, and the three phases of training."""
 
 import json
+import random
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -200,6 +201,16 @@ def test_three_phases(tmp_path):
     best = f"search, best {max(search['accuracy']):.1%} with {live(model):,} parameters, limit {limit:,.0f}"
     assert re.sub(r"\d+ s", "0 s", job.said[-1]) == f"{best}: generation 4 of 4, 0 s left"
     assert [re.findall(r"generation (\d) of 4", line) for line in job.said] == [["1"], ["2"], ["3"], ["4"]]
+
+
+def test_layers_without_bias_have_no_d_to_choose(tmp_path):
+    layers = adapted_layers(vit(TINY, qkv_bias=False))
+    without = [layer.bias is None for layer in layers]
+    assert sum(without) == 2  # qkv of two blocks
+    for words in TINY.sample(TINY.space(layers), random.Random(0)):
+        assert all(word[3] == "N" for word, bare in zip(words, without, strict=True) if bare)
+    choices = [[kind[0] for kind in supports[3]] for supports in TINY.space(layers).choices]
+    assert choices == [["N"] if bare else ["V", "S", "N"] for bare in without]
 
 
 def test_the_time_left_is_that_of_the_generations_left(tmp_path, monkeypatch):

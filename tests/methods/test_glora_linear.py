@@ -240,6 +240,17 @@ def test_compiles_in_one_graph(word):
         torch.testing.assert_close(one, other)
 
 
+def test_w_is_frozen_and_learning_it_is_refused():
+    base = nn.Linear(6, 8)
+    made = GLoRALinear(base, R, "LLLVV")
+    assert not made.weight.requires_grad and not base.weight.requires_grad
+    made.weight.requires_grad_(True)
+    with pytest.raises(ValueError, match=r"W, \(8, 6\), requires a gradient, and GLoRA forms none for it"):
+        made(torch.randn(5, 6))
+    with torch.no_grad():
+        assert made(torch.randn(5, 6)).shape == (5, 8)
+
+
 @pytest.mark.parametrize("word", ["LLLVV", "VLVVV", "NNNNN"])
 def test_an_outline_without_memory_runs(word):
     made = GLoRALinear(nn.Linear(6, 8, device="meta"), R, word)

@@ -18,7 +18,7 @@ def size(word: str) -> int:
 
 
 def space(layers: int, limit: float | None = None, ranks: tuple[int, ...] = ()) -> Space:
-    return Space(choices(ranks), [size] * layers, limit)
+    return Space([choices(ranks)] * layers, [size] * layers, limit)
 
 
 def test_there_are_432_words():
@@ -64,6 +64,16 @@ def test_draws_are_uniform():
     assert set(counts) == ALL
     chi = sum((count - 100) ** 2 / 100 for count in counts.values())
     assert chi < 431 + 4 * math.sqrt(2 * 431)
+
+
+def test_d_is_none_where_there_is_no_bias():
+    rng, one = random.Random(0), Space([choices(), choices(bias=False)], [size] * 2, limit=25)
+    words = [one.draw(rng) for _ in range(2000)]
+    words += [one.mutate(pair, 0.5, rng) for pair in words]
+    words += [one.shrink(pair, rng) for pair in words]
+    assert {split(with_bias)[3] for with_bias, _ in words} == {"V", "S", "N"}
+    assert {split(without)[3] for _, without in words} == {"N"}
+    assert len({without for _, without in words}) == 432 / 3
 
 
 def test_smaller_ranks_are_choices_of_their_own():

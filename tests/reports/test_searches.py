@@ -38,6 +38,19 @@ def test_choices(found):
     assert list(dict.fromkeys(key[0] for key in rows)) == ["qkv", "fc1"]
 
 
+@pytest.mark.parametrize(("allowed", "config"), [({"N": 0}, "LN-LV-NN-NN"), ({"V": 0, "N": 0}, "LV-LV-NN-NN")])
+def test_a_support_that_does_nothing_chooses_nothing(runs, allowed, config):
+    """D of layers without bias: no choice now, scored apart without effect by glora versions before 5."""
+    layers = {name: of | {"D": allowed} if "qkv" in name else of for name, of in LAYERS.items()}
+    noted = {"winner": 0, "config": [config], "generation": [0], "layers": layers}
+    runs.add(task="digits", label="glora", fields={"notes": {"search": noted}})
+    one = searches.alike(searches.load(runs.root, "glora")[0])
+    kinds = {("qkv", "A"), ("fc1", "A"), ("fc1", "D")}
+    assert {(row["layer"], row["support"]) for row in searches.choices(one)} == kinds
+    assert {(row["layer"], row["support"]) for row in searches.entropies(one)} == kinds
+    assert len(searches.places(one)) == 4
+
+
 def test_random_candidates_count_by_task_too(runs):
     """Of digits, twice, the candidates are the largest and the smallest; of count, once, the smallest."""
     few = note("NN-NN-NN-NN") | {"config": ["NN-NN-NN-NN", "NN-NN-NN-NN", "NN-NN-NN-NN"]}
