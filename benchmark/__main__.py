@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from .compose import Wanted, compose_options, compose_run, compose_study
 from .overrides import CommandLine, suite_sizes
 from .plan import Planned, Refused, plan
-from .queue import RunFailed, drain, estimate, pending
+from .queue import RunFailed, drain, estimate, pending, without_adapter
 from .screen import complain, remark, table
 from .spec import Options, Run
 from .tools import TOOLS
@@ -107,6 +107,11 @@ def work(runs: list[Run], options: Options) -> int:
     done = len(planned) - len(left)
     if done:
         remark(f"{done} of {len(planned)} runs are done already (or failed before: retry=true), {len(left)} to go")
+    if bare := without_adapter(planned, options):
+        remark(
+            f"note: {len(bare)} of these ran without save=true and left no adapter, such as {bare[0]}; move a record "
+            "away to have its run made again"
+        )
     failures = drain(planned, options)
     if failures:
         lines = [f"  {stem}: {why}" for stem, why in failures.items()]

@@ -6,6 +6,7 @@ The folder holds tensors and plain values alone: what it loads is checked agains
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,15 @@ TENSORS, VALUES = "adapter.safetensors", "adapter.yaml"
 
 
 def save(folder: Path, run: Run, method: Method, model: nn.Module) -> None:
-    """Write the tensors that the backbone lacks or that were trained, and the values that rebuild the model."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the tensors that the backbone lacks or that were trained, and the values that rebuild the model.
+
+    The folder appears whole or not at all. One that is there is a left-over without a record and makes way.
+    """
+    new = folder.with_name(f".tmp-{folder.name}")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
     keys = set(outline(run.backbone, run.task.num_classes).state_dict())
-    _write({k: t.detach().cpu().contiguous() for k, t in stored(model, keys).items()}, folder / TENSORS, {})
+    _write({k: t.detach().cpu().contiguous() for k, t in stored(model, keys).items()}, new / TENSORS, {})
     cls = type(method)
     values = {
         "method": {"_target_": f"{cls.__module__}.{cls.__qualname__}", **dataclasses.asdict(method)},
@@ -40,7 +46,18 @@ def save(folder: Path, run: Run, method: Method, model: nn.Module) -> None:
         "weights_sha256": weights_sha256(run.backbone),
         "task": {"name": run.task.name, "suite": run.task.suite, "num_classes": run.task.num_classes},
     }
-    OmegaConf.save(OmegaConf.create(values), folder / VALUES)
+    OmegaConf.save(OmegaConf.create(values), new / VALUES)
+    shutil.rmtree(folder, ignore_errors=True)
+    new.replace(folder)
+
+
+def save_beside(record: Path, run: Run, method: Method, model: nn.Module) -> OSError | None:
+    """Save beside a record's place, or return why not, so that the record is written all the same."""
+    try:
+        save(record.with_suffix(".adapter"), run, method, model)
+    except OSError as error:
+        return OSError(f"{error}; the result is in {record}, which has to be moved away to have the run made again")
+    return None
 
 
 def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -24,14 +25,22 @@ def keep(file: Path, model: nn.Module, seen: dict[str, Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_suffix(".new")
     save_file({name: t.detach().cpu().clone() for name, t in learnt(model).items()}, new, {"seen": json.dumps(seen)})
+    with new.open("rb") as written:
+        os.fsync(written.fileno())
     new.replace(file)
 
 
-def restore(file: Path, model: nn.Module) -> dict[str, Any]:
-    """Give `model` what was kept, and return what was seen of the fit."""
-    with safe_open(file, "pt") as kept:
-        model.load_state_dict({name: kept.get_tensor(name) for name in kept.keys()}, strict=False)  # noqa: SIM118
-        seen: dict[str, Any] = json.loads(kept.metadata()["seen"])
+def restore(file: Path, model: nn.Module) -> dict[str, Any] | None:
+    """Give `model` what was kept, and return what was seen of the fit; None if there is nothing whole."""
+    if not file.exists():
+        return None
+    try:
+        with safe_open(file, "pt") as kept:
+            tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+            seen: dict[str, Any] = json.loads(kept.metadata()["seen"])
+    except (SafetensorError, ValueError, KeyError, TypeError):  # what a power cut leaves of a file
+        return None
+    model.load_state_dict(tensors, strict=False)
     return seen
 
 

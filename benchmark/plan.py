@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from visionpeft.data.cache import VERSION
-from visionpeft.data.flavour import described
-from visionpeft.data.target import columns, held_out, reachable
-from visionpeft.data.task import DataError, Source, Split, Task, load
+from visionpeft.data.target import columns, reachable
+from visionpeft.data.task import DataError, Source, Task
 
 from .backbone import build, describe, outline, pretraining, view
 from .device import pick_device, pick_precision
+from .lists import described_lists
 from .record import run_id
 from .spec import Options, Recipe, Run
 from .tuned import unlike
@@ -47,6 +47,18 @@ class Planned:
     def asked(self) -> dict[str, Any]:
         """Return the part of the record that is known before the run."""
         return {"id": self.id, "run": self.resolved, "label": self.run.label, "absent": self.absent}
+
+
+def insist_on_backbone(planned: Planned) -> None:
+    """Refuse to run with other weights than those that were planned, whose digest the record will state.
+
+    Raises:
+        ValueError: the file has changed since.
+    """
+    if describe(planned.run.backbone)["weights_sha256"] != planned.resolved["backbone"]["weights_sha256"]:
+        raise ValueError(
+            f"the weights {planned.run.backbone.weights} changed since this run was planned; give the command again"
+        )
 
 
 class Refused(ValueError):
@@ -142,22 +154,10 @@ class _Planner:
         return self._fits[key]
 
     def _lists(self, task: Task, source: Source) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return the digests of a task's splits, from its lists, and what is absent; no image is decoded."""
+        """Return what the task's lists say; no image is decoded."""
         key = repr(task)
         if key not in self._data:
-            learnt = {name: load(task, source, self.options.data, name) for name in ("train", "val")}
-            splits = {name: _contents(split, task.sizes.get(name)) for name, split in learnt.items()}
-            load(task, source, self.options.data, "trainval")  # an image in both shows now, not in every run
-            splits["val"] |= _overlap(learnt["val"], learnt["train"])
-            tests, absent = held_out(task, source, self.options.data)
-            for test in tests:
-                for name, own in test.columns.items():
-                    splits[name] = _contents(test.split, test.size)
-                    splits[name] |= {} if own is None else {"classes": len(own)}
-                    splits[name] |= {} if test.source is source else _reading(test.source)
-            seen = learnt | {name: test.split for test in tests for name in test.columns}
-            sample = {"sample": source.sample, **({"by_seed": True} if source.by_seed else {})}
-            data = {**_reading(source), **sample, "splits": splits, **described(task, source, seen)}
+            data, absent = described_lists(task, source, self.options.data)
             here = str(self.options.data)  # records are shown to others: they say what is missing, not where one looked
             self._data[key] = data, {name: why.replace(here, "the data folder") for name, why in absent.items()}
         return self._data[key]
@@ -214,17 +214,6 @@ def _labelled(label: str, variant: str) -> str:
     return f"{label[:-1]}, {variant})" if label.endswith(")") else f"{label} ({variant})"
 
 
-def _contents(split: Split, expected: int | None) -> dict[str, Any]:
-    repeated = {"repeated": split.repeated} if split.repeated else {}
-    return {"size": len(split), "expected": expected, "digest": split.digest, "order": split.order, **repeated}
-
-
-def _overlap(val: Split, train: Split) -> dict[str, int]:
-    """Return how many validation images are trained on, if any are: with one shot all of them."""
-    count = len(set(val.keys) & set(train.keys))
-    return {"of_train": count} if count else {}
-
-
 def _check_selection(run: Run, val: dict[str, Any]) -> None:
     """Refuse to choose the best epoch by training images alone."""
     if run.recipe.select == "best_val" and val.get("of_train") == val["size"]:
@@ -232,11 +221,6 @@ def _check_selection(run: Run, val: dict[str, Any]) -> None:
             f"{run.task.suite} task {run.task.name}: all {val['size']} validation images are training images, so "
             "select=best_val would choose the epoch by training accuracy; use select=last, or a source with others"
         )
-
-
-def _reading(source: Source) -> dict[str, Any]:
-    """Return a source's name and how it was told to show its images."""
-    return {"source": source.name, "reading": source.reading}
 
 
 def _targets(run: Run) -> dict[str, Any]:

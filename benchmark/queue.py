@@ -25,8 +25,18 @@ def pending(planned: list[Planned], options: Options) -> list[Planned]:
     """Return the runs that are left to do: no record yet, and no failed one unless `retry`."""
     store = Store(options.runs)
     return [
-        p for p in planned if not store.done(p.run.task.suite, p.stem) and (options.retry or not store.failed(p.stem))
+        p
+        for p in planned
+        if not store.done(p.run.task.suite, p.stem) and (options.retry or store.failed(p.stem) is None)
     ]
+
+
+def without_adapter(planned: list[Planned], options: Options) -> list[str]:
+    """Return the records of runs that are done and left no adapter, where adapters are asked for now."""
+    store = Store(options.runs)
+    done = [p for p in planned if options.save and store.done(p.run.task.suite, p.stem)]
+    paths = [store.root / p.run.task.suite / f"{p.stem}.json" for p in done]
+    return [str(path) for path in paths if not path.with_suffix(".adapter").is_dir()]
 
 
 def drain(planned: list[Planned], options: Options) -> dict[str, str]:
@@ -38,6 +48,7 @@ def drain(planned: list[Planned], options: Options) -> dict[str, str]:
     store, failures = Store(options.runs), {}
     standings = Standings(planned, store)
     queue, held = deque(pending(planned, options)), 0
+    before = {one.stem: store.failed(one.stem) for one in queue}
     with Screen(len(queue)) as screen:
         while queue:
             one = queue.popleft()
@@ -47,7 +58,7 @@ def drain(planned: list[Planned], options: Options) -> dict[str, str]:
                     queue.append(one)
                     continue
                 held = 0
-                if pending([one], options):
+                if not store.done(one.run.task.suite, one.stem) and store.failed(one.stem) == before[one.stem]:
                     why = _attempt(one, options, screen, standings)
                     if why:
                         failures[one.stem] = why

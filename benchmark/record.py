@@ -6,7 +6,6 @@ digest of what was asked for, resolved to content (`run` below); everything else
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -14,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from errno import EEXIST
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +75,7 @@ class Record:
         absent: {"test/<column>": why}: test sets that were not there.
         images: {"trainval" | "test": sha256 over the encoded images in order}: equal digests, equal images; also "val"
             where validation images are none of the others.
-        shared: {"test": n}: how many test images are training images too, byte for byte, under whatever names; the
-            official splits of some data sets have such images.
+        shared: {"test": n}: how many test images are training images too, byte for byte; official splits have such.
         scores: {split: top-1 accuracy in [0, 1]}, such as {"test": 0.93}; "val" where the rule used it. With several
             test sets, one for each: {"test/a": 0.12, "test/a_200": 0.31}. A further model that a method handed over
             comes with its name before: {"inherited/test": 0.91}.
@@ -87,8 +86,7 @@ class Record:
         curve: one {"phase", "epoch", "loss", "lr", ...} per epoch and phase; "val" and "val_loss" where the rule looked
             at them. Where run.oracle is true, rows of the final fit also have the accuracy on each test set, called as
             in scores: a diagnostic, read after training.
-        notes: whatever the method wanted kept. A search over a model's layers is noted as `search`, whose format
-            `reports/searches.py` reads and gives.
+        notes: whatever the method wanted kept; a search over a model's layers as `reports/searches.py` reads `search`.
         predictions: {file, sha256} of the per-example test predictions and labels beside the record.
         provenance: versions, commit, device, host facts, time; never part of the id.
         error: for a failed run, what happened, in one line.
@@ -239,10 +237,13 @@ def replace(path: Path, data: bytes, once: bool = False) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
         if once:
-            with contextlib.suppress(PermissionError, NotImplementedError):  # file systems without links
+            try:
                 os.link(name, path)
                 Path(name).unlink()
                 return
+            except (OSError, NotImplementedError):  # file systems without links say so in many ways
+                if path.exists():
+                    raise FileExistsError(EEXIST, os.strerror(EEXIST), str(path)) from None
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

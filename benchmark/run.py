@@ -16,18 +16,20 @@ from torch import nn
 from visionpeft.data.digests import blaming, insist
 from visionpeft.data.loader import Batches
 from visionpeft.data.pixels import pixels
+from visionpeft.data.split import places
 from visionpeft.data.target import held_out
-from visionpeft.data.task import DataError, Split, find, load
+from visionpeft.data.task import Split, find, load
 from visionpeft.data.unfinished import Listener
 from visionpeft.methods.base import Method
 
-from .adapter import save
+from .adapter import save_beside
 from .backbone import outline, preprocessing, resolve
 from .cost import SAMPLE, Meter, flops, merged, parameters, throughput
 from .device import autocast, pick_device, settle_numerics
+from .lists import insist_on_planned
 from .loop import Diverged
 from .oracle import watched
-from .plan import Planned
+from .plan import Planned, insist_on_backbone
 from .provenance import provenance
 from .record import Record
 from .score import Held, score
@@ -49,6 +51,7 @@ def execute(
     run, store, device, start = planned.run, Store(options.runs), pick_device(options.device), time.perf_counter()
     listener = listener or Listener()
     settle_numerics(device)
+    insist_on_backbone(planned)
     opened = open_splits(planned, options, device, listener)  # all, so that a bad file shows now
     job = TrainingJob(
         *(run, opened.splits, store.workspace(planned.stem)),
@@ -74,11 +77,19 @@ def execute(
         seen["curve"] = finite(watched(job, model, opened.tests))
     seen["cost"]["seconds_total"] = time.perf_counter() - start
     record = success(planned, opened, settled, predicted, seen)
-    path = store.write(record, predicted or None)
-    if options.save:
-        save(path.with_suffix(".adapter"), run, settled, model)
-    shutil.rmtree(store.workspace(planned.stem), ignore_errors=True)
+    leave(store, record, predicted, (run, settled, model) if options.save else None)
     return record
+
+
+def leave(
+    store: Store, record: Record, predicted: dict[str, np.ndarray], learnt: tuple[Run, Method, nn.Module] | None
+) -> None:
+    """Write the adapter of what was learnt, where it is kept, and then the record, with which a run is done."""
+    unkept = save_beside(store.path(record), *learnt) if learnt else None
+    store.write(record, predicted or None)
+    shutil.rmtree(store.workspace(record.stem), ignore_errors=True)
+    if unkept:
+        raise unkept
 
 
 def success(
@@ -135,42 +146,32 @@ def open_splits(planned: Planned, options: Options, device: torch.device, listen
     backbone, source = resolve(run.backbone), find(run.task, options.data, options.source)
     mean, std, shown = backbone.mean, backbone.std, preprocessing(backbone)
     assert mean and std
+    learnt = {name: load(run.task, source, options.data, name) for name in ("train", "val")}
     whole = load(run.task, source, options.data, "trainval")
+    held = held_out(run.task, source, options.data)[0]
+    insist_on_planned(planned.resolved["data"], source, learnt, held)
     with blaming(run.task, source, "trainval", whole):
         found = pixels(whole, shown, options.cache, listener)
     insist(run.task, source, "trainval", whole, found.digest)
     splits = {"trainval": Batches(found.array, whole.labels, mean, std, device)}
-    tests, images, learnt = [], {"trainval": found.digest}, found
+    tests, images, trained = [], {"trainval": found.digest}, found
     shared: dict[str, int] = {}
-    for name in ("train", "val"):
-        split = load(run.task, source, options.data, name)
+    for name, split in learnt.items():
         part = places(split, whole)
         if part is None:  # validation images that are never trained on
             found = pixels(split, shown, options.cache, listener)
             images[name] = found.digest
-        splits[name] = Batches(found.array if part is None else learnt.array[part], split.labels, mean, std, device)
-    for one in held_out(run.task, source, options.data)[0]:
+        splits[name] = Batches(found.array if part is None else trained.array[part], split.labels, mean, std, device)
+    for one in held:
         with blaming(run.task, one.source, "test", one.split):
             found = pixels(one.split, shown, options.cache, listener, small=True)
         insist(run.task, one.source, "test", one.split, found.digest)
         batches = Batches(found.array, one.split.labels, mean, std, device)
         tests.append(Held(batches.enlarged(shown.size, shown.interpolation), one.columns))
         images |= dict.fromkeys(one.columns, found.digest)
-        if same := int(np.isin(found.each, learnt.each).sum()):
+        if same := int(np.isin(found.each, trained.each).sum()):
             shared |= dict.fromkeys(one.columns, same)
-    if {"train", "val", *images} - {"trainval"} != set(planned.resolved["data"]["splits"]):
-        raise DataError("test sets have come or gone since this run was planned; give the command again")
     return Opened(splits, tests, images, shared)
-
-
-def places(part: Split, whole: Split) -> slice | np.ndarray | None:
-    """Return where the examples of a split are among others: a slice if they are in a row; None if some are not."""
-    where = {key: i for i, key in enumerate(whole.keys)}
-    found = np.array([where.get(key, -1) for key in part.keys])
-    if found.min() < 0:
-        return None
-    in_a_row = np.array_equal(found, np.arange(found[0], found[0] + len(found)))
-    return slice(int(found[0]), int(found[-1]) + 1) if in_a_row else found
 
 
 def originals(run: Run, options: Options) -> dict[str, Split]:

@@ -35,9 +35,11 @@ class Store:
         path = self.root / suite / f"{stem}.json"
         return path.exists() and read(path).status == "ok"
 
-    def failed(self, stem: str) -> bool:
-        """Whether the run has failed before."""
-        return (self.root / "failed" / f"{stem}.json").exists()
+    def failed(self, stem: str) -> int | None:
+        """Return when the run failed last, as its record's time stamp; None if it has not."""
+        with contextlib.suppress(OSError):
+            return (self.root / "failed" / f"{stem}.json").stat().st_mtime_ns
+        return None
 
     def workspace(self, stem: str) -> Path:
         """Return the folder in which an interrupted run keeps what it needs to go on."""

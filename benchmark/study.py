@@ -7,6 +7,7 @@ lives; a trial that Optuna calls running and nobody holds was interrupted, and i
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -216,7 +217,7 @@ def _mend(path: Path) -> None:
     """Cut off a line that a killed process did not finish."""
     data = path.read_bytes()
     if data and not data.endswith(b"\n"):
-        path.write_bytes(data[: data.rfind(b"\n") + 1])
+        os.truncate(path, data.rfind(b"\n") + 1)  # never empty on the way, should this one be killed too
 
 
 def _optuna() -> Any:

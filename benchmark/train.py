@@ -132,8 +132,7 @@ class TrainingJob:
         phase = f"{len(self.phases) + 1} {split}"
         if own and self.run.oracle:
             self.epochs.append(Epochs.begin(self.workspace / f"epochs of {phase}", phase, model, epochs))
-        if keep and file.exists():
-            self._restore(file, model)
+        if keep and self._restore(file, model):
             return model
         course = Course(recipe, epochs, self.run.seed, self.precision, self.compiled)
         loop = Loop(model, method, self._learnt(split), course)
@@ -162,11 +161,15 @@ class TrainingJob:
         if selects:
             loop.model.load_state_dict(best.weights, strict=False)
 
-    def _restore(self, file: Path, model: nn.Module) -> None:
+    def _restore(self, file: Path, model: nn.Module) -> bool:
+        """Take a finished fit from the workspace; False if there is none."""
         seen = kept.restore(file, model)
+        if seen is None:
+            return False
         self.curve += seen["curve"]
         self.phases.append(seen["phase"])
         self.spent(seen["phase"]["seconds"])
+        return True
 
     def _check(self, split: str, epochs: int) -> None:
         recipe = self.run.recipe

@@ -176,12 +176,13 @@ def _run(one: Prepared, offer: Offer, fold: int, on_epoch: Callable[[dict[str, A
     """Return the record of one fold: the one that is there, or a new one."""
     (planned,) = plan([trial_run(one.wanted, offer.settings, fold)], one.options)
     store, suite = Store(one.options.runs), planned.run.task.suite
-    for place in (suite, "failed"):
-        path = store.root / place / f"{planned.stem}.json"
-        if path.exists():  # the same settings were proposed before, or the process died just after it was written
-            return read(path)
-    watch = one.wanted.tuning.pruner != "none"
-    return execute(planned, one.options, on_epoch, screen, watch)
+    with store.claim(planned.stem, wait=True):  # another process may be at the same settings
+        for place in (suite, "failed"):
+            path = store.root / place / f"{planned.stem}.json"
+            if path.exists():  # the same settings were proposed before, or the process died just after it was written
+                return read(path)
+        watch = one.wanted.tuning.pruner != "none"
+        return execute(planned, one.options, on_epoch, screen, watch)
 
 
 def _judged(offer: Offer, lr: float, records: list[Record]) -> Trial:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .bring import CONFIRMED, COPIED, LEFT_OUT, THERE, Refused, bring, checked, whose
 from .bring_study import GONE_ON, bring_study
-from .record import read, record_files
+from .record import record_files
 from .screen import complain, remark
 from .store import Store
 from .trial import STUDY, folder, studies
@@ -63,7 +63,7 @@ def _record(path: Path, store: Store, known: dict[str, Path], confirmed: Counter
             raise Refused("a process is at this very run in the store it should come to; repeat this later")
         what = bring(path, record, store, known.get(record.id))
     if what == CONFIRMED:
-        confirmed[whose(record, read(store.path(record)))] += 1
+        confirmed[whose(path, record, store.path(record))] += 1
     return what
 
 

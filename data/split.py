@@ -61,6 +61,16 @@ class Split:
         return _digest(zip(self.keys, self.labels.tolist(), strict=True))
 
 
+def places(part: Split, whole: Split) -> slice | np.ndarray | None:
+    """Return where the examples of a split are among others: a slice if they are in a row; None if some are not."""
+    where = {key: i for i, key in enumerate(whole.keys)}
+    found = np.array([where.get(key, -1) for key in part.keys])
+    if found.min() < 0:
+        return None
+    in_a_row = np.array_equal(found, np.arange(found[0], found[0] + len(found)))
+    return slice(int(found[0]), int(found[-1]) + 1) if in_a_row else found
+
+
 def _digest(pairs: Iterable[tuple[str, int]]) -> str:
     text = "".join(f"{key}\t{label}\n" for key, label in pairs)
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

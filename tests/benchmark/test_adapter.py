@@ -40,6 +40,21 @@ def test_what_timm_loads(a_job, tmp_path):
     torch.testing.assert_close(plain(x), model(x))
 
 
+def test_an_adapter_appears_whole_or_not_at_all(a_job, tmp_path, monkeypatch):
+    """Killed or out of room in the middle, nothing has its name; the next try clears away what it left."""
+    folder = tmp_path / "adapter"
+    with monkeypatch.context() as patch:
+        patch.setattr("visionpeft.benchmark.adapter.OmegaConf.save", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            saved(a_job, folder, "NLNNN", "vit_tiny_patch16_224")
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "stale").touch()
+    saved(a_job, folder, "NLNNN", "vit_tiny_patch16_224")
+    assert sorted(path.name for path in folder.iterdir()) == ["adapter.safetensors", "adapter.yaml"]
+    assert [path.name for path in tmp_path.glob("*adapter*")] == ["adapter"]
+
+
 @pytest.mark.parametrize(
     ("model", "size"), [("beit_base_patch16_224", {}), ("vit_tiny_patch16_224", {"qkv_bias": False})]
 )

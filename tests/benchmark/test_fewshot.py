@@ -9,7 +9,7 @@ from PIL import Image
 
 from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.record import Record, read, record_files
-from visionpeft.benchmark.run import places
+from visionpeft.data.split import places
 from visionpeft.data.task import Split
 from visionpeft.methods.linear import Linear
 from visionpeft.reports import leaderboard

@@ -365,6 +365,25 @@ def test_list_shows_what_there_is(command, capsys):
         assert path.stem in shown
 
 
+def test_an_adapter_that_cannot_be_kept_loses_no_result(command, folders, monkeypatch, capsys):
+    """Nor does a run that was made without one keep silent about it."""
+
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("visionpeft.benchmark.adapter.save_file", full)
+        assert command("method=lora", *RUN[1:], "save=true") == 1
+    (path,) = record_files(folders / "runs")
+    assert f"No space left on device; the result is in {path}" in capsys.readouterr().err
+    assert command("method=lora", *RUN[1:], "save=true") == 0
+    said = capsys.readouterr().err
+    assert "1 of these ran without save=true and left no adapter" in said and "move a record away" in said
+    path.unlink()
+    assert command("method=lora", *RUN[1:], "save=true") == 0
+    assert path.exists() and path.with_suffix(".adapter").is_dir()
+
+
 def test_save_predict_merge(command, folders, capsys):
     assert command("method=lora", *RUN[1:], "save=true") == 0
     (path,) = record_files(folders / "runs")

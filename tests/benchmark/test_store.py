@@ -29,6 +29,19 @@ def test_what_was_written_is_flushed_before_it_is_named(tmp_path, monkeypatch):
     assert seen == [(3, False)] and place.read_bytes() == b"abc"
 
 
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, None])
+def test_a_file_system_without_links_is_written_once_too(tmp_path, monkeypatch, number):
+    def unlinked(source, target):
+        raise NotImplementedError if number is None else OSError(number, "no links here")
+
+    monkeypatch.setattr(os, "link", unlinked)
+    place = tmp_path / "a.json"
+    replace(place, b"first", once=True)
+    with pytest.raises(FileExistsError):
+        replace(place, b"second", once=True)
+    assert place.read_bytes() == b"first" and [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
 def record(seed=0, status="ok"):
     run = {"task": {"name": "t", "suite": "s"}, "method": {"name": "m"}, "seed": seed}
     return Record(id=run_id(run), status=status, run=run, label="m", notes={"filler": "x" * 20000})

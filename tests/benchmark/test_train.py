@@ -243,6 +243,20 @@ def test_a_kept_fit_is_not_repeated(a_job):
     assert second.curve == first.curve and second.curve[-1]["phase"] == "2 trainval"
 
 
+@pytest.mark.parametrize("left", [b"", b"\0" * 4096, None])
+def test_a_kept_fit_that_is_damaged_is_made_again(a_job, left):
+    """As a power cut leaves it: empty, zeros, or cut short."""
+    first, method = a_job(LoRA(rank=2)), LoRA(rank=2)
+    model = first.fit(first.build(method), method, split="train", epochs=2, keep="supernet")
+    file = first.workspace / "supernet.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-10] if left is None else left)
+    second = a_job(LoRA(rank=2))
+    again = second.fit(second.build(method), method, split="train", epochs=2, keep="supernet")
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), again.parameters(), strict=True))
+    assert second.seconds_before == 0 and file.stat().st_size == len(whole)
+
+
 def test_a_kept_fit_on_validation_images_stays_marked(a_job):
     for _ in range(2):
         job = a_job(LoRA(rank=2))

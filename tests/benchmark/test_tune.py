@@ -13,6 +13,8 @@ pytest.importorskip("optuna", reason="optuna is not installed")
 
 from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.record import read, record_files
+from visionpeft.benchmark.run import execute
+from visionpeft.benchmark.store import Store
 from visionpeft.benchmark.trial import CHOSEN, TIE, Trial, best, read_trials
 from visionpeft.data.mini import Rendered
 
@@ -232,6 +234,19 @@ def test_ties_go_to_the_lower_loss_then_the_smaller_rate_then_the_earlier_trial(
     assert best([trial(1, 0.9, 1.0, 1.0), trial(0, 0.9, 1.0, 1.0)]).number == 0
     assert best([trial(0, 0.99, None, 1.0, "pruned"), trial(1, 0.1, 1.0, 1.0)]).number == 1
     assert best([trial(0, 0.0, None, 1.0, "diverged")]) is None
+
+
+def test_a_trial_is_claimed_so_that_twins_do_not_train_the_same_settings(command, folders, monkeypatch):
+    seen = []
+
+    def spied(planned, options, *rest):
+        with Store(options.runs).claim(planned.stem) as mine:
+            seen.append(mine)
+        return execute(planned, options, *rest)
+
+    monkeypatch.setattr("visionpeft.benchmark.tune.execute", spied)
+    assert command("tune", *SMALL, "trials=1") == 0
+    assert seen == [False]
 
 
 def test_two_workers_one_of_them_killed_spend_the_budget_exactly(folders):
