@@ -47,8 +47,8 @@ FEWSHOT = $(if $(filter recipe=%,$(_given)),,recipe=fewshot) $(if $(filter resiz
 TUNING = $(if $(filter mini%,$(TASK)),$(if $(filter backbone=%,$(_given)),,backbone=vit_pico)) $(if $(filter fewshot% dg%,$(TASK)),$(FEWSHOT))
 DEMO   = backbone=vit_pico recipe=demo seed=0 'task=mini_digits,mini_tissue,mini_location'
 _run    = $(PY) -m visionpeft.benchmark -m 'method=$(METHOD)' 'seed=$(SEEDS)' $(_flags) $(1) $(_extra)
-# a failed run (exit 1) does not keep the others from their table; a refused command (2) does
-then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call _board),true); exit $$code
+# a failed run (exit 1) does not keep the others from their table; a refused command (2) does; a refused table is told
+then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call _board),true) || { board=$$?; test $$code -gt 0 || code=$$board; }; exit $$code
 _board  = $(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published $(if $(WANDB),--wandb $(WANDB)))
 
 .PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard table export figures merge check-records test lint types check clean

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .glora_linear import GLoRALinear
-from .glora_space import LARGEST, Words, spread
+from .glora_space import LARGEST, Words
 from .surgery import merge
 
 
@@ -18,18 +18,13 @@ def adapted_layers(model: nn.Module) -> list[GLoRALinear]:
 
 
 def choose(model: nn.Module, words: Words) -> None:
-    """Give each adapted layer its word."""
-    for layer, word in zip(adapted_layers(model), words, strict=True):
-        layer.choose(word)
-
-
-def configure(model: nn.Module, config: str) -> None:
-    """Let the layers of `model` be what `config` says.
+    """Give each adapted layer its word.
 
     Raises:
-        ValueError: not a configuration of this model, or one that needs tensors the model was not given.
+        ValueError: one needs tensors that the model was not given.
     """
-    choose(model, spread(config, len(adapted_layers(model))))
+    for layer, word in zip(adapted_layers(model), words, strict=True):
+        layer.choose(word)
 
 
 class MergedSubnets:

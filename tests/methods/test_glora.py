@@ -13,8 +13,8 @@ from torch import nn
 
 from visionpeft.methods.base import Method, Score
 from visionpeft.methods.glora import GLoRA
-from visionpeft.methods.glora_space import LARGEST, SMALLEST
-from visionpeft.methods.glora_subnets import MergedSubnets, adapted_layers, configure, inherit
+from visionpeft.methods.glora_space import LARGEST, SMALLEST, spread
+from visionpeft.methods.glora_subnets import MergedSubnets, adapted_layers, choose, inherit
 from visionpeft.methods.surgery import merge
 
 from .small import backbone
@@ -38,6 +38,10 @@ def moved(model: nn.Module) -> nn.Module:
             if parameter.requires_grad:
                 parameter.add_(torch.randn_like(parameter), alpha=0.1)
     return model
+
+
+def configure(model: nn.Module, config: str) -> None:
+    choose(model, spread(config, len(adapted_layers(model))))
 
 
 def live(model: nn.Module) -> int:
