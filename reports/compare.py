@@ -194,7 +194,11 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> TwoModels:
 
 @dataclass(frozen=True)
 class Variance:
-    """Where a method's scores on one task vary from, as variances; None where the runs cannot tell."""
+    """Where a method's scores vary from, as variances; None where the runs cannot tell.
+
+    Of one task, `sample` often falls below 0 by chance where another sample changes little. An average over tasks needs
+    these too, or it is too high.
+    """
 
     seed: float | None
     sample: float | None
@@ -221,4 +225,4 @@ def variance(by_sample: Sequence[np.ndarray], images: int | None) -> Variance:
     means = np.array([group.mean() for group in groups])
     between = float((sizes * (means - every.mean()) ** 2).sum() / (len(groups) - 1))
     typical = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / (len(groups) - 1)
-    return Variance(seed, max(0.0, (between - seed) / float(typical)), test)
+    return Variance(seed, (between - seed) / float(typical), test)

@@ -187,7 +187,7 @@ def _budget(tuned: Mapping[str, Any]) -> str:
 
 
 def variances(table: Table, every: Iterable[Table]) -> dict[str, Variance]:
-    """Return variances in points squared, pooled over tasks, by label.
+    """Return variances in points squared, pooled over tasks and only then kept from falling below 0, by label.
 
     Args:
         table: the table whose rows are meant.
@@ -212,4 +212,4 @@ def _pooled(table: Table, rows: Sequence[Row]) -> Variance:
             samples = [np.array([one.accuracy for one in cell.done]) for cell in cells]
             found.append(variance(samples, column.splits.get("test", {}).get("size")))
     kept = {name: [v for one in found if (v := getattr(one, name)) is not None] for name in ("seed", "sample", "test")}
-    return Variance(**{name: float(np.mean(v)) * 1e4 if v else None for name, v in kept.items()})
+    return Variance(**{name: max(0.0, float(np.mean(v))) * 1e4 if v else None for name, v in kept.items()})

@@ -162,6 +162,13 @@ def test_variance_recovers_what_was_put_in() -> None:
     assert np.mean(found, axis=0) == pytest.approx([1, 4], rel=0.06)
 
 
+def test_variance_of_equal_samples_is_nothing_on_average() -> None:
+    """Kept from falling below 0 on every task, it would be 0.2 and more of the variance over seeds."""
+    random = np.random.default_rng(0)
+    found = [variance(list(random.normal(0.7, 1, (2, 3))), None).sample for _ in range(4000)]
+    assert np.mean(found) == pytest.approx(0, abs=0.03) and min(found) < -0.1
+
+
 def test_variance_is_that_of_one_way_analysis(scipy_stats) -> None:
     by_sample = [np.array([0.9, 0.91, 0.89]), np.array([0.8, 0.82, 0.81])]
     done = variance(by_sample, None)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from visionpeft.reports.averages import together
@@ -199,3 +200,20 @@ def test_variance_over_seeds_and_training_samples(runs) -> None:
     assert found.sample == pytest.approx((16 / 2 * 2 - 2) / 2)  # means 51 and 55: 2 * 8 between them
     assert found.test == pytest.approx(1e4 * (0.25 + 0.2496 + 0.2484 + 0.2464) / 4 / 1000, rel=1e-3)
     assert variances(first, [first])["lora"].sample is None
+
+
+@pytest.mark.parametrize(("true", "near"), [(0.0, 0.06), (1.0, 0.5)])
+def test_variance_over_training_samples_is_kept_from_falling_below_zero_after_it_was_pooled(runs, true, near) -> None:
+    """19 tasks, 2 samples of a known variance, 3 seeds that vary by 1 point: the deviation is 0.11, or 0.3.
+
+    With each task kept from falling below 0, samples that are equal would have a variance of 0.18.
+    """
+    random = np.random.default_rng(0)
+    for task in range(19):
+        for sample, shift in enumerate((-((true / 2) ** 0.5), (true / 2) ** 0.5)):
+            for seed, noise in enumerate(random.normal(0, 1, 3)):
+                runs.add(round(0.7 + (shift + noise) / 100, 3), f"task{task:02}", seed=seed, data__sample=sample)
+    first, *_ = every = made(runs)
+    found = variances(first, every)["lora"]
+    assert found.seed == pytest.approx(1, abs=0.25)
+    assert found.sample == pytest.approx(true, abs=near) and found.sample >= 0
