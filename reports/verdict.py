@@ -63,6 +63,7 @@ class Judged:
     """A figure of ours beside a published one.
 
     Attributes:
+        name: of the published row.
         ours, published: in percent.
         within: the band, in points.
         reasons: why the two cannot be compared.
@@ -70,6 +71,7 @@ class Judged:
         rule: by which ours was chosen.
     """
 
+    name: str
     ours: float
     published: float
     within: float
@@ -77,12 +79,21 @@ class Judged:
     remarks: tuple[str, ...]
     rule: Rule
 
-    def said(self, name: str) -> str:
-        """Return the sentence; `name` is the published row's."""
+    @property
+    def verdict(self) -> str:
+        """What may be said of the two."""
+        return verdict(self.ours, self.published, self.within, self.reasons)
+
+    @property
+    def figures(self) -> str:
+        """The two in words, and how ours was chosen."""
         chosen = f" ({self.rule.says}: a diagnostic, no result)" if self.rule.looks_at_test else ""
-        beside = f" ({'; '.join(self.remarks)})" if self.remarks and not self.reasons else ""
-        word = verdict(self.ours, self.published, self.within, self.reasons)
-        return f"{self.ours:.1f}{chosen} beside {self.published:.1f} ± {self.within:.1f} ({name}): {word}{beside}"
+        return f"{self.ours:.1f}{chosen} beside {self.published:.1f} ± {self.within:.1f} ({self.name})"
+
+    @property
+    def beside(self) -> str:
+        """What is told after a verdict."""
+        return f" ({'; '.join(self.remarks)})" if self.remarks and not self.reasons else ""
 
 
 def chosen_by(preset: Mapping[str, str]) -> Rule | None:
@@ -114,17 +125,23 @@ def own_settings(label: str, run: Mapping[str, Any]) -> list[str]:
 
 
 def lines(table: Table, figures: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    """Yield a sentence for each cell of a table under a preset that has a published figure, and for its averages."""
+    """Yield a sentence for everything of a table that is judged."""
+    for where, one in judgements(table, figures):
+        yield f"{where}: {one.figures}: {one.verdict}{one.beside}"
+
+
+def judgements(table: Table, figures: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, Judged]]:
+    """Yield, by name, each cell of a table under a preset that has a published figure, and each row's averages."""
     columns = {column.name: column for column in table.columns}
     for row in table.rows:
         name, published = _restated(row, figures)
         judged = {
-            task: _judged(cell, columns[task], float(published[task]))
+            task: _judged(cell, columns[task], name, float(published[task]))
             for task, cell in row.cells.items()
             if published.get(task) and cell.mean and cell.clean
         }
         for task, one in (judged | _averaged(table, judged)).items():
-            yield f"{row.label}, {task}: {one.said(name)}"
+            yield f"{row.label}, {task}", one
 
 
 def _restated(row: Row, figures: Sequence[Mapping[str, str]]) -> tuple[str, Mapping[str, str]]:
@@ -137,7 +154,7 @@ def _restated(row: Row, figures: Sequence[Mapping[str, str]]) -> tuple[str, Mapp
     return (name, found[0]) if found else ("", {})
 
 
-def _judged(cell: Cell, column: Column, published: float) -> Judged:
+def _judged(cell: Cell, column: Column, name: str, published: float) -> Judged:
     run, label = cell.done[0].run, cell.done[0].record.label
     preset = run["preset"]
     rule, why = chosen_by(preset) or LAST, [*own_settings(label, run), *reasons(run, column)]
@@ -150,7 +167,7 @@ def _judged(cell: Cell, column: Column, published: float) -> Judged:
     percent = np.array(values, float) * 100
     within = band(published, column.splits["test"]["size"], half_width(percent))
     remarks = tuple(filter(None, [preset.get("otherwise", "")]))
-    return Judged(float(percent.mean()), published, within, tuple(why), remarks, rule)
+    return Judged(name, float(percent.mean()), published, within, tuple(why), remarks, rule)
 
 
 def _chosen(one: Found, rule: Rule) -> float | None:
@@ -172,6 +189,7 @@ def _averaged(table: Table, judged: Mapping[str, Judged]) -> dict[str, Judged]:
             values = np.array([(one.ours, one.published, one.within) for one in each])
             ours, published = weights[name] @ values[:, :2]
             found[name] = Judged(
+                each[0].name,
                 *(float(ours), float(published), float(np.linalg.norm(weights[name] * values[:, 2]))),
                 tuple(dict.fromkeys(why for one in each for why in one.reasons)),
                 tuple(dict.fromkeys(why for one in each for why in one.remarks)),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from ..literature import OWN, TARGETS, Line, boards, figures
 from ..table import Cell, Column, Row, Table
-from ..verdict import band, lines
+from ..verdict import band, judgements
 from .finding import Finding, warning
 
 MARGIN = 1.0
@@ -26,9 +26,9 @@ def plausible(tables: Iterable[Table]) -> Iterator[Finding]:
         for row in table.rows:
             for name, cell in row.cells.items():
                 yield from _above(row, cell, columns[name], copied.get(table.setting.suite, ()))
-        for line in lines(table, vtab):
-            if line.endswith(": above"):
-                yield warning(f"{line} the published band")
+        for where, one in judgements(table, vtab):
+            if one.verdict == "above":
+                yield warning(f"{where}: {one.figures}: above the published band{one.beside}")
 
 
 def _above(row: Row, cell: Cell, column: Column, copied: Iterable[Line]) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import pytest
 
 from visionpeft.reports.build import tables
+from visionpeft.reports.checks.plausible import plausible
 from visionpeft.reports.literature import figures, texts
 from visionpeft.reports.order import VTAB
 from visionpeft.reports.reading import load
@@ -99,6 +100,20 @@ def test_without_such_looks_of_ours_the_way_to_them_is_told(runs):
 def test_what_hardly_matters_is_told_beside_the_verdict(runs):
     (line,), _ = said(runs, 0.98, otherwise="its mixed precision is fp16")
     assert line.endswith("(VPT-Deep): reproduced (its mixed precision is fp16)")
+
+
+@pytest.mark.parametrize(("otherwise", "beside"), [("", ""), ("its adapters are ours", " (its adapters are ours)")])
+def test_a_row_above_the_one_it_restates_is_a_warning_whatever_is_told_beside_it(runs, otherwise, beside):
+    _, made = said(runs, 0.99, otherwise=otherwise)
+    (found,) = [one.what for one in plausible(made) if "band" in one.what]
+    what = "vpt_deep (preset=vpt), flowers102: 99.0 beside 98.0 ± 0.9 (VPT-Deep)"
+    assert found == f"{what}: above the published band{beside}"
+
+
+@pytest.mark.parametrize(("accuracy", "lacks"), [(0.98, ""), (0.97, ""), (0.99, "its rate is not released")])
+def test_no_other_verdict_is_a_warning(runs, accuracy, lacks):
+    _, made = said(runs, accuracy, lacks=lacks)
+    assert not [one for one in plausible(made) if "band" in one.what]
 
 
 def test_a_whole_suite_is_judged_by_its_averages_too(runs):
