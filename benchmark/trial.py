@@ -127,6 +127,20 @@ def read_trials(study: Path) -> list[Trial]:
     return [read(Trial, path) for path in sorted((study / TRIALS).glob("[0-9]*.json"))]
 
 
+def chosen(study: Path) -> Chosen | None:
+    """Return what a study has chosen; None where it has not yet.
+
+    Raises:
+        BadStudy: the file is damaged.
+    """
+    return read(Chosen, study / CHOSEN) if (study / CHOSEN).exists() else None
+
+
+def complete(told: Mapping[str, Any], made: Chosen | None) -> bool:
+    """Whether a study is at its end: a choice that was made before its budget grew is not one of that budget."""
+    return made is not None and bool(made.budget["trials"] >= told["trials"])
+
+
 def read(cls: type[Any], path: Path) -> Any:
     """Read a `Trial` or a `Chosen`.
 

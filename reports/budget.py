@@ -22,7 +22,7 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-from visionpeft.benchmark.trial import CHOSEN, STUDY, BadStudy, Trial, load, read_trials, studies
+from visionpeft.benchmark.trial import STUDY, BadStudy, Trial, chosen, complete, load, read_trials, studies
 
 from .reading import missing
 from .terminal import complain
@@ -106,12 +106,13 @@ def curves(runs: Path) -> list[Curve]:
         BadStudy: a file of a study is damaged.
     """
     found = []
-    for path in (study / STUDY for study in studies(runs)):
-        if trials := read_trials(path.parent):
+    for study in studies(runs):
+        if trials := read_trials(study):
+            told = load(study / STUDY)
             try:
-                found.append(curve(path.parent.name, load(path), trials, (path.parent / CHOSEN).exists()))
+                found.append(curve(study.name, told, trials, complete(told, chosen(study))))
             except (KeyError, TypeError) as error:
-                raise BadStudy(f"{path}: lacks {error}; edited by hand?") from None
+                raise BadStudy(f"{study / STUDY}: lacks {error}; edited by hand?") from None
     return found
 
 

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from visionpeft.benchmark.record import BadRecord, Record, record_files
-from visionpeft.benchmark.trial import CHOSEN, STUDY, BadStudy, Chosen, Trial, best, load, read, read_trials, studies
+from visionpeft.benchmark.trial import (
+    CHOSEN,
+    STUDY,
+    BadStudy,
+    Chosen,
+    Trial,
+    best,
+    chosen,
+    complete,
+    load,
+    read_trials,
+    studies,
+)
 
 from ..sound import sound
 from .alone import alone
@@ -27,11 +40,11 @@ def studied(root: Path, records: Iterable[tuple[str, Record]]) -> Iterator[Findi
             yield error(f"holds values of other types ({problem}); edited by hand?", study.relative_to(root).as_posix())
     names = {study.name: study for study in found}
     for file, record in records:
-        chosen = record.run.get("tuned", {}).get("study")
-        if chosen and chosen not in names:
-            yield warning(f"the study that chose its settings is not in this store ({chosen})", file)
-        elif chosen:
-            yield from _taken_over(file, record, names[chosen])
+        by = record.run.get("tuned", {}).get("study")
+        if by and by not in names:
+            yield warning(f"the study that chose its settings is not in this store ({by})", file)
+        elif by:
+            yield from _taken_over(file, record, names[by])
 
 
 def _study(root: Path, study: Path) -> Iterator[Finding]:
@@ -51,7 +64,7 @@ def _study(root: Path, study: Path) -> Iterator[Finding]:
             yield error(f"a trial has seen test images ({', '.join(seen)})", file)
     for one in trials:
         yield from _trial(f"{name}/trials/{one.number:04d}.json", one, records)
-    yield from _chosen(name, study, trials, told["trials"])
+    yield from _chosen(name, told, trials, chosen(study))
 
 
 def _trial(file: str, trial: Trial, records: Mapping[str, Record]) -> Iterator[Finding]:
@@ -64,20 +77,20 @@ def _trial(file: str, trial: Trial, records: Mapping[str, Record]) -> Iterator[F
             yield error(f"accuracy {trial.accuracy}, but the records of its runs have {said}", file)
 
 
-def _chosen(name: str, study: Path, trials: list[Trial], budget: int) -> Iterator[Finding]:
+def _chosen(name: str, told: Mapping[str, Any], trials: list[Trial], made: Chosen | None) -> Iterator[Finding]:
+    budget = told["trials"]
     if len(trials) > budget:
         yield error(f"{len(trials)} trials, but its budget is {budget}", name)
-    if not (study / CHOSEN).exists():
+    if made is None:
         yield warning(f"{len(trials)} of {budget} trials have ended; no final run can take it over yet", name)
         return
-    chosen: Chosen = read(Chosen, study / CHOSEN)
-    spent = chosen.budget["trials"]
-    if spent < budget:
+    spent = made.budget["trials"]
+    if not complete(told, made):
         yield warning(f"{len(trials)} of {budget} trials have ended; final runs take over what {spent} chose", name)
     due = best(one for one in trials if one.number < spent)
-    if due is None or (chosen.trial, chosen.settings, chosen.accuracy) != (due.number, due.settings, due.accuracy):
+    if due is None or (made.trial, made.settings, made.accuracy) != (due.number, due.settings, due.accuracy):
         which = f"trial {due.number} with {due.accuracy}" if due else "none"
-        yield error(f"{CHOSEN} takes trial {chosen.trial} with {chosen.accuracy}, its own rule takes {which}", name)
+        yield error(f"{CHOSEN} takes trial {made.trial} with {made.accuracy}, its own rule takes {which}", name)
 
 
 def _taken_over(file: str, record: Record, study: Path) -> Iterator[Finding]:
@@ -87,15 +100,15 @@ def _taken_over(file: str, record: Record, study: Path) -> Iterator[Finding]:
     """
     tuned = record.run["tuned"]
     try:
-        chosen: Chosen = read(Chosen, study / CHOSEN)
-        due = best(one for one in read_trials(study) if one.number < tuned["trials"])
-        grown = tuned["trials"] < chosen.budget["trials"]
-        recorded = chosen.recorded
-    except (BadStudy, KeyError, TypeError, AttributeError):
-        if not (study / CHOSEN).exists():
+        if (made := chosen(study)) is None:
             yield error(f"takes over what the study {study.name} chose, which has no {CHOSEN}", file)
+            return
+        due = best(one for one in read_trials(study) if one.number < tuned["trials"])
+        grown = tuned["trials"] < made.budget["trials"]
+        recorded = made.recorded
+    except (BadStudy, KeyError, TypeError, AttributeError):
         return
-    settings = chosen.settings
+    settings = made.settings
     if grown and due:
         recorded, settings = recorded | {"trials": tuned["trials"], "trial": due.number}, due.settings
     if other := sorted(key for key in {*recorded, *tuned} if recorded.get(key) != tuned.get(key)):

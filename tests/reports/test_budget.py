@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from visionpeft.benchmark.trial import Trial, text, trial_file
+from visionpeft.benchmark.trial import Chosen, Trial, text, trial_file
 from visionpeft.reports import budget
 
 VALUES = [0.5, 0.9, 0.7, 0.7, 0.0]
@@ -45,10 +45,11 @@ def test_a_study_that_began_untuned_has_that_trial_in_every_budget():
     assert budget.curve("s", told, tried, True).without == pytest.approx((0.6, 0.8, 0.9))  # of three pairs two have 0.9
 
 
-def a_study(runs, accuracies):
+def a_study(runs, accuracies, budget=3):
     place = runs / "tuning" / "s"
     (place / "trials").mkdir(parents=True)
-    (place / "study.json").write_text(text({"task": {"suite": "mini", "name": "digits"}, "method": {"name": "lora"}}))
+    told = {"task": {"suite": "mini", "name": "digits"}, "method": {"name": "lora"}, "trials": budget}
+    (place / "study.json").write_text(text(told))
     for number, accuracy in enumerate(accuracies):
         trial_file(place, number).write_text(text(Trial(number, "ok", {}, 1e-3, accuracy, 1.0)))
     return place
@@ -72,6 +73,16 @@ def test_the_command_writes_plain_values_and_shows_them(tmp_path, capsys):
         "study             n=1    n=2",
         "s (unfinished)  62.50  75.00",
     ]
+
+
+@pytest.mark.parametrize(("spent", "complete"), [(None, False), (2, False), (3, True)])
+def test_a_study_whose_budget_has_grown_is_at_its_end_when_all_of_it_has_chosen(tmp_path, spent, complete):
+    """Two of two trials had chosen; with a budget of three it was killed before the third had."""
+    place = a_study(tmp_path, [0.5, 0.75, 0.25][:spent], budget=3)
+    if spent:
+        (place / "chosen.json").write_text(text(Chosen("s", {}, 1, 0.75, 1.0, {"trials": spent}, {})))
+    (found,) = budget.curves(tmp_path)
+    assert found.complete is complete
 
 
 def test_a_damaged_trial_is_named(tmp_path, capsys):
