@@ -22,6 +22,7 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
+from visionpeft.benchmark.record import replace
 from visionpeft.benchmark.trial import STUDY, BadStudy, Trial, chosen, complete, load, read_trials, studies
 
 from .reading import missing
@@ -142,22 +143,21 @@ def aligned(found: Sequence[Curve]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write tuning/budget.csv and show it; 2 with a message if a study cannot be read."""
+    """Write tuning/budget.csv and show it; 2 with a message if a study cannot be read, or the file not written."""
     parser = argparse.ArgumentParser(prog="visionpeft.reports.budget", description="Expected best of n trials.")
     parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder of records, with tuning/<study> in it")
     runs = parser.parse_args(argv).runs
     if why := missing(runs):
         return complain(why)
+    path = runs / "tuning" / "budget.csv"
     try:
         found = curves(runs)
-    except BadStudy as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    if not found:
-        sys.stderr.write(f"no study in {runs / 'tuning'}; `make tune METHOD=lora TASK=mini_digits` runs one\n")
-        return 0
-    path = runs / "tuning" / "budget.csv"
-    path.write_text(text(found), encoding="utf-8")
+        if not found:
+            sys.stderr.write(f"no study in {path.parent}; `make tune METHOD=lora TASK=mini_digits` runs one\n")
+            return 0
+        replace(path, text(found).encode())
+    except (BadStudy, OSError) as error:
+        return complain(f"no {path.name}: {error}")
     sys.stdout.write(f"expected best validation accuracy (%) of n trials, without replacement\n\n{aligned(found)}\n\n")
     sys.stdout.write(f"{path}\n")
     return 0

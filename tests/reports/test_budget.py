@@ -91,6 +91,25 @@ def test_a_damaged_trial_is_named(tmp_path, capsys):
     assert "0000.json: not readable as JSON" in capsys.readouterr().err
 
 
+def test_a_file_that_cannot_be_written_is_said(tmp_path, capsys):
+    a_study(tmp_path, [0.5])
+    (tmp_path / "tuning" / "budget.csv").mkdir()
+    assert budget.main([str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("no budget.csv: ") and not said.out
+
+
+def test_the_file_is_replaced_when_it_is_finished_and_never_written_into(tmp_path):
+    """A reader that has the earlier one open, here by another name of it, goes on reading that."""
+    a_study(tmp_path, [0.5])
+    path, earlier = tmp_path / "tuning" / "budget.csv", tmp_path / "earlier.csv"
+    path.write_text("earlier\n")
+    earlier.hardlink_to(path)
+    assert budget.main([str(tmp_path)]) == 0
+    assert earlier.read_text() == "earlier\n" and path.read_text().startswith("study,suite,task,method,")
+    assert [one.name for one in path.parent.iterdir() if one.is_file()] == ["budget.csv"]
+
+
 def test_a_store_without_studies_says_how_to_get_one(tmp_path, capsys):
     assert budget.main([str(tmp_path)]) == 0
     assert "make tune" in capsys.readouterr().err
