@@ -46,8 +46,9 @@ def accuracies(made: Cells) -> list[str]:
     methods = [method for method, tuned in whole if tuned and (method, False) in whole]
     if len({task for task, _ in columns}) > 1 < len({sample for _, sample in columns}):
         raise SystemExit("several tasks and several training samples; give a store that has several of one of them")
-    names = [f"{task} {sample}" if len({t for t, _ in columns}) == 1 else task for task, sample in columns]
-    head = ["", *(f"untuned: {n}" for n in names), "mean", *(f"tuned: {n}" for n in names), "mean", "tuned - untuned"]
+    first, *others = [f"{sample}" if len({t for t, _ in columns}) == 1 else task for task, sample in columns]
+    halves = [(f"{when}: {first}", *others, "mean") for when in ("untuned", "tuned")]
+    head = ["test accuracy, %", *halves[0], *halves[1], "tuned minus untuned"]
     lines = [f"| {' | '.join(head)} |", "|---|" + "--:|" * (len(head) - 1)]
     for method in sorted(methods, key=lambda method: -whole[method, True].mean()):
         before, after = whole[method, False], whole[method, True]
