@@ -6,19 +6,17 @@ known of that. Nothing here is averaged with ours.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from . import verdict
+from .copied import figures, methods
 from .markdown import ESCAPED, SELECT, flavours
 from .order import GROUPS, VTAB
 from .sheet import millions
 from .table import Row, Table
 from .tidy import to_csv
 
-FOLDER = Path(__file__).parent / "published"
 SHOTS = (1, 2, 4, 8, 16)
 FEWSHOT = ("aircraft", "food101", "flowers102", "pets", "cars")
 TARGETS = {"imagenet": "imagenet/val"} | {f"imagenet_{name}": f"imagenet/{name}" for name in ("v2", "sketch", "a", "r")}
@@ -34,7 +32,11 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class Line:
-    """One method's figures, ours or copied; values in percent by column name."""
+    """One method's figures, ours or copied; values in percent by column name.
+
+    Attributes:
+        methods: names of our methods that a copied row is of.
+    """
 
     section: str
     method: str
@@ -45,6 +47,7 @@ class Line:
     data: str
     source: str
     notes: str = ""
+    methods: tuple[str, ...] = ()
 
     @property
     def who(self) -> str:
@@ -86,12 +89,6 @@ def boards(tables: Sequence[Table]) -> list[Board]:
     return [_vtab(tables), _fewshot(tables), _generalisation(tables)]
 
 
-def figures(name: str) -> list[dict[str, str]]:
-    """Return the rows of a file of published figures, such as vtab1k."""
-    with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def _vtab(tables: Sequence[Table]) -> Board:
     summary = (*GROUPS, "mean of groups", "mean of tasks")
     names = {f"avg_{group}": group for group in GROUPS}
@@ -107,6 +104,7 @@ def _vtab(tables: Sequence[Table]) -> Board:
             row["data_copy"],
             f"run: {row['run_by']}; printed: {row['source_paper']}",
             row["notes"],
+            methods(row),
         )
         for row in figures("vtab1k")
     ]
@@ -123,8 +121,8 @@ def _fewshot(tables: Sequence[Table]) -> Board:
         notes = "; ".join(dict.fromkeys(one["notes"] for one in ones if one["notes"]))
         known = "validation" if "HP on validation" in notes else "unknown"
         choice = "settings chosen on validation images" if known == "validation" else "not known"
-        line = Line(known, method, "", values | _per_shot(values), choice, ones[0]["backbone"], "", paper, notes)
-        copied.append(line)
+        facts = (choice, ones[0]["backbone"], "", paper, notes, methods(ones[0]))
+        copied.append(Line(known, method, "", values | _per_shot(values), *facts))
     tasks = tuple(f"{name}_k{shots}" for name in FEWSHOT for shots in SHOTS)
     ours = [_with_shots(line) for line in _ours(tables, "fewshot")]
     return Board("fewshot", "Few-shot", tuple(map(_shot, SHOTS)), tasks, _ordered(ours, copied))
@@ -160,6 +158,7 @@ def _generalisation(tables: Sequence[Table]) -> Board:
             f"A, R: {row['a_r_logits']}",
             row["source_paper"],
             row["notes"],
+            methods(row),
         )
         for row in figures("dg")
     ]

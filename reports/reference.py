@@ -26,7 +26,7 @@ def sheet(board: Board, methods: Mapping[str, str], ours_are: str) -> Sheet | No
     lines: list[Line] = []
     for method in dict.fromkeys(methods.get(line.method, "") for line in ours):
         lines += [line for line in ours if methods.get(line.method, "") == method]
-        alike = {line.section: line for line in reversed(copied) if name_of(line.method) == _plain(method)}
+        alike = {line.section: line for line in reversed(copied) if method in line.methods}
         lines += [alike[section] for section in CHOSEN if section in alike]
     if len(lines) == len(ours):
         return None
@@ -56,12 +56,3 @@ def _paper(line: Line) -> str:
     """Return how the paper that a copied row was printed in is called."""
     printed = line.source.rpartition("printed: ")[2]
     return "" if line.who == "ours" else re.split(r" \(| Table|,| / ", printed)[0]
-
-
-def name_of(published: str) -> str:
-    """Return a published row's method in our way of writing: "FacT-TK r<=32" is facttk, "LoRA-8" is lora."""
-    return _plain(re.split(r"[ \[(]|[-_]\d", published)[0])
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -19,28 +19,12 @@ import numpy as np
 
 from .aggregate import NORMAL
 from .averages import averages
+from .copied import methods
 from .found import Found
 from .order import VTAB
 from .rules import LAST, RULES, Rule
 from .stats import half_width
 from .table import Cell, Column, Row, Table
-
-OSU = (
-    *("adaptformer", "bitfit", "fact_tk", "fact_tt", "full", "linear", "lora", "repadapter", "ssf"),
-    *("vpt_deep", "vpt_shallow"),
-)
-ROWS = {
-    ("fact", "fact_tt"): ("FacT-TT r<=16", "qGOFT"),
-    ("fact", "fact_tk"): ("FacT-TK r<=32", "qGOFT"),
-    ("repadapter", "repadapter"): ("RepAdapter", "V-PETL"),
-    ("ssf", "ssf"): ("SSF", "V-PETL"),
-    ("noah", "lora"): ("LoRA-8", "NOAH"),
-    ("noah", "adapter_pfeiffer"): ("Adapter-8", "NOAH"),
-    ("vpt", "vpt_deep"): ("VPT-Deep", "NOAH"),
-    ("glora", "glora"): ("GLoRA", "PACE"),
-    **{("osu", name): (f"{name} [last epoch]", "Mai et al.") for name in OSU},
-}
-"""(preset, method): the published row, and how the paper it is copied from begins."""
 
 
 def band(published: float, images: int, half_width: float | None) -> float:
@@ -134,9 +118,9 @@ def judgements(table: Table, figures: Sequence[Mapping[str, str]]) -> Iterator[t
     """Yield, by name, each cell of a table under a preset that has a published figure, and each row's averages."""
     columns = {column.name: column for column in table.columns}
     for row in table.rows:
-        name, published = _restated(row, figures)
+        published = _restated(row, figures)
         judged = {
-            task: _judged(cell, columns[task], name, float(published[task]))
+            task: _judged(cell, columns[task], published["method"], float(published[task]))
             for task, cell in row.cells.items()
             if published.get(task) and cell.mean and cell.clean
         }
@@ -144,14 +128,12 @@ def judgements(table: Table, figures: Sequence[Mapping[str, str]]) -> Iterator[t
             yield f"{row.label}, {task}", one
 
 
-def _restated(row: Row, figures: Sequence[Mapping[str, str]]) -> tuple[str, Mapping[str, str]]:
-    """Return the published row that a row restates, by name; an empty one where there is none."""
-    run = next((one.run for cell in row.cells.values() for one in cell.done), None)
-    name, paper = (
-        ROWS.get((run.get("preset", {}).get("name", ""), run["method"]["name"]), ("", "")) if run else ("", "")
-    )
-    found = [one for one in figures if name and one["method"] == name and one["source_paper"].startswith(paper)]
-    return (name, found[0]) if found else ("", {})
+def _restated(row: Row, figures: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
+    """Return the published row that a row restates; an empty one where there is none."""
+    run = next((one.run for cell in row.cells.values() for one in cell.done), {})
+    preset = run.get("preset", {}).get("name")
+    found = (one for one in figures if preset and one["preset"] == preset and run["method"]["name"] in methods(one))
+    return next(found, {})
 
 
 def _judged(cell: Cell, column: Column, name: str, published: float) -> Judged:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..literature import OWN, TARGETS, Line, boards, figures
+from ..copied import figures
+from ..literature import OWN, TARGETS, Line, boards
 from ..table import Cell, Column, Row, Table
 from ..verdict import band, judgements
 from .finding import Finding, warning
@@ -36,7 +37,7 @@ def _above(row: Row, cell: Cell, column: Column, copied: Iterable[Line]) -> Iter
         return
     key, size = COLUMNS.get(column.name, column.name), column.splits["test"]["size"]
     there = [line for line in copied if key in line.values]
-    own = [line for line in there if is_method(line.method, cell.done[0].run["method"]["name"])]
+    own = [line for line in there if cell.done[0].run["method"]["name"] in line.methods]
     for lines_, whose in ((there, "any method"), (own, "this method")):
         best = max(lines_, key=lambda line: line.values[key], default=None)
         if best is None:
@@ -50,9 +51,3 @@ def _above(row: Row, cell: Cell, column: Column, copied: Iterable[Line]) -> Iter
                 f"{MARGIN:.0f} point; look at its data, weights and settings"
             )
             return
-
-
-def is_method(published: str, name: str) -> bool:
-    """Whether a published row's name is that of one of our methods: VPT-Deep is vpt_deep, LoRA-8 is lora."""
-    plain = published.lower().replace("-", "_").replace(" ", "_")
-    return plain == name or plain.startswith(f"{name}_")

@@ -7,7 +7,7 @@ import pytest
 from visionpeft.benchmark.plan import _preset, _recipe
 from visionpeft.benchmark.spec import Recipe
 from visionpeft.reports.build import tables
-from visionpeft.reports.literature import figures
+from visionpeft.reports.copied import figures
 from visionpeft.reports.reading import load
 from visionpeft.reports.verdict import lines
 

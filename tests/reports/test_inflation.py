@@ -10,8 +10,8 @@ import pytest
 
 from visionpeft.reports import inflation, leaderboard
 from visionpeft.reports.build import tables
+from visionpeft.reports.copied import figures
 from visionpeft.reports.inflation import OVERALL, added, inflations, values
-from visionpeft.reports.literature import figures
 from visionpeft.reports.reading import load
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from visionpeft.reports.build import tables
-from visionpeft.reports.literature import FOLDER, figures, texts
+from visionpeft.reports.copied import FOLDER, figures
+from visionpeft.reports.literature import texts
 from visionpeft.reports.order import VTAB
 from visionpeft.reports.reading import load
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from visionpeft.reports import literature, reference, terminal
+from visionpeft.reports import copied, reference, terminal
 from visionpeft.reports.build import tables
 from visionpeft.reports.literature import Board, Line
 from visionpeft.reports.order import VTAB
@@ -51,7 +51,7 @@ def test_each_of_our_rows_is_followed_by_the_published_ones_of_its_method(runs) 
         ("lora (rank=4)", "ours"), ("lora [last epoch]", "copied, val"), ("LoRA-8", "copied, TEST"), ("mine", "ours"),
     ]  # fmt: skip
     assert "71.00*" in lines[0] and "Mai et al." in lines[1] and "NOAH" in lines[2]
-    published = next(row for row in literature.figures("vtab1k") if row["method"] == "LoRA-8")
+    published = next(row for row in copied.figures("vtab1k") if row["method"] == "LoRA-8")
     assert f"{float(published['mean_of_groups']):.2f}" in lines[2]
 
 
@@ -73,17 +73,23 @@ def test_suites_and_methods_that_nobody_published_have_no_such_rows(runs) -> Non
 
 
 @pytest.mark.parametrize(
-    ("published", "ours"),
-    [("FacT-TK r<=32", "facttk"), ("LoRA-8", "lora"), ("lora_32", "lora"), ("VPT-Deep", "vptdeep"),
-     ("Full fine-tuning", "full"), ("lora_p_adapter [last epoch]", "lorapadapter"), ("LoRAadd+PACE", "loraaddpace")],
-)  # fmt: skip
-def test_names_of_the_literature(published, ours) -> None:
-    assert reference.name_of(published) == ours
+    ("method", "copied"),
+    [
+        ("adapter", ["rand_h_adapter [last epoch]", "rand_h_adapter [best TEST epoch (100 looks)]"]),
+        ("adapter_pfeiffer", ["lora_p_adapter [last epoch]", "Adapter-8"]),
+        ("repadapter", ["repadapter [last epoch]", "RepAdapter"]),
+    ],
+)
+def test_adapters_stand_beside_those_of_their_own_placement(runs, method, copied) -> None:
+    whole_suite(runs, method, 0.7)
+    text = shown(runs, io.StringIO()).partition("VTAB-1k: published rows")[2]
+    names = [re.split(r"  +", line.strip())[0] for line in text.splitlines() if "copied," in line]
+    assert names == copied
 
 
 def test_one_row_for_each_way_to_choose(runs) -> None:
     lines = [
-        Line(section, "LoRA-8", "0.29", {"a": 1.0}, "", "", "", f"{i}")
+        Line(section, "LoRA-8", "0.29", {"a": 1.0}, "", "", "", f"{i}", "", ("lora",))
         for i, section in enumerate(("test", "test", "unknown"))
     ]
     own = Line("ours", "lora", "0.3", {"a": 2.0}, "", "", "", "")
