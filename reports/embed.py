@@ -8,14 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import contrast, costs, draw, literature
+from . import contrast, costs, draw, facets, literature
 from .budget import Curve
 from .charts.selection import inflation_rows
 from .charts.tuning import best_of_rows
 from .compare import Difference
 from .contrast import Pair, family
 from .inflation import Told
-from .markdown import SELECT, flavours, title
+from .markdown import flavours, title
 from .names import NARROW, WIDE, short
 from .runs import RUN, Words, rounded, run
 from .stats import t_quantile
@@ -35,13 +35,17 @@ def contents(
     tables: Sequence[Table], skipped: Sequence[str], told: Sequence[Told], studies: Sequence[Curve] = ()
 ) -> dict[str, Any]:
     """Return all that the page shows; `told` is what other selection rules say of each table."""
-    words = Words()
+    words, chosen = Words(), facets.choices(tables)
     suites = {table.setting.suite for table in tables}
     return {
         "run_fields": RUN,
         "t": [round(t_quantile(df), 6) for df in range(1, 31)],
+        "facets": chosen,
         "tables": [
-            {**_table(table, tables, words), "inflation": inflation_rows(one, [row.label for row in table.rows])}
+            {
+                **_table(table, tables, chosen, words),
+                "inflation": inflation_rows(one, [row.label for row in table.rows]),
+            }
             for table, one in zip(tables, told, strict=True)
         ],
         "published": {board.suite: _board(board) for board in literature.boards([]) if board.suite in suites},
@@ -59,7 +63,7 @@ def citations() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _table(table: Table, tables: Sequence[Table], words: Words) -> dict[str, Any]:
+def _table(table: Table, tables: Sequence[Table], chosen: Sequence[str], words: Words) -> dict[str, Any]:
     marks, ranks, spread = contrast.marks(table), contrast.mean_rank(table), contrast.variances(table, tables)
     names, narrow = (short([row.label for row in table.rows], most) for most in (WIDE, NARROW))
     where, columns = costs.machines(table), [*_averages(table), *(_column(column) for column in table.columns)]
@@ -76,8 +80,8 @@ def _table(table: Table, tables: Sequence[Table], words: Words) -> dict[str, Any
     ]
     return {
         "title": title(table),
-        "facets": _facets(table),
-        "facts": _facts(table, where),
+        "facets": facets.facets(table),
+        "facts": _facts(table, where, chosen),
         "seeds": table.seeds,
         "machines": where,
         "group_tasks": table.group_tasks,
@@ -88,28 +92,11 @@ def _table(table: Table, tables: Sequence[Table], words: Words) -> dict[str, Any
     }
 
 
-def _facets(table: Table) -> dict[str, str]:
-    """Return what tells tables apart, in words."""
-    setting = table.setting
-    norm = ", ".join(" ".join(f"{value:g}" for value in values) for values in (setting.mean, setting.std))
-    model = setting.model + (f" {setting.model_args}" if setting.model_args != "{}" else "")
-    return {
-        "suite": setting.suite,
-        "backbone": f"{' / '.join(table.facts['backbone'])} ({setting.weights[:8]})",
-        "model": model,
-        "recipe": setting.recipe,
-        "selection": f"{SELECT[setting.select]}, trained on {setting.train_on}",
-        "images": f"{setting.img_size} px {setting.interpolation}{setting.altered}; mean, std {norm}",
-        "training sample": str(setting.sample),
-        "copy": setting.copy or "official",
-    }
-
-
-def _facts(table: Table, machines: Sequence[str]) -> list[list[str]]:
-    """Return what holds for every number of a table, as (name, value)."""
+def _facts(table: Table, machines: Sequence[str], chosen: Sequence[str]) -> list[list[str]]:
+    """Return what holds for every number of a table but is not chosen on the page, as (name, value)."""
     facts = table.facts
     seen = [f"{task}: {tags}, so it is no domain generalisation" for task, tags in facts.get("seen", ())]
-    named = {
+    named = facets.common(table, chosen) | {
         "seeds": ", ".join(map(str, table.seeds)),
         "epochs": " or ".join(map(str, facts["epochs"])),
         "precision": " or ".join(facts["precision"]),

@@ -17,8 +17,8 @@ from .stats import half_width
 
 
 def numbers(values: Iterable[float]) -> str:
-    """Return numbers in a row, as short as they go."""
-    return " ".join(f"{value:g}" for value in values)
+    """Return numbers in a row, as short as they go without two of them being alike."""
+    return " ".join(repr(float(value)).removesuffix(".0") for value in values)
 
 
 UNTITLED: dict[str, Callable[[Any], str]] = {

@@ -63,38 +63,19 @@ function reference(table) {
 
 /* --------------------------------------------------------------- setting, facts, navigation */
 
-const FACETS = ["suite", "backbone", "recipe", "selection", "images", "training sample"];
-
-/** Tables are what may be compared; the facets lead from one to the nearest other. */
+/** Tables are what may be compared; the facets in which they differ lead from one to the others. */
 function drawFacets() {
   const table = current(),
-    box = $("facets");
-  box.replaceChildren();
-  for (const facet of FACETS) {
-    const values = unique(DATA.tables.map((one) => one.facets[facet]));
-    if (values.length > 1)
-      box.append(
-        select(
-          facet,
-          values.map((v) => [v, v]),
-          table.facets[facet],
-          (v) => pick(facet, v),
-        ),
-      );
-  }
-  const facts = [
-    ...FACETS.concat("model")
-      .filter((f) => f === "model" || unique(DATA.tables.map((one) => one.facets[f])).length < 2)
-      .map((facet) => [facet, table.facets[facet]])
-      .filter(([facet, v]) => !(facet === "training sample" && v === "0")),
-    ...table.facts,
-  ];
-  fill($("facts"), ...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+    values = (facet) => unique(DATA.tables.map((one) => one.facets[facet])).map((v) => [v, v]);
+  fill($("facets"), ...DATA.facets.map((facet) => select(facet, values(facet), table.facets[facet], (v) => pick(facet, v))));
+  fill($("facts"), ...table.facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 
+/** Goes to the table with a value that is otherwise most like this one: the facets count in their order, whatever
+ *  follows, so that each table is reached by choosing its facets one after the other. */
 function pick(facet, value) {
   const now = current().facets;
-  const alike = (one) => FACETS.filter((f) => one.facets[f] === now[f]).length;
+  const alike = (one) => DATA.facets.reduce((sum, f) => 2 * sum + (one.facets[f] === now[f]), 0);
   const fits = DATA.tables.filter((one) => one.facets[facet] === value).sort((a, b) => alike(b) - alike(a));
   change({ table: String(DATA.tables.indexOf(fits[0])), sort: "", up: "", hide: "", y: "", by: "", on: "" });
 }

@@ -385,3 +385,59 @@ def test_a_line_repeats_a_run_and_a_script_has_none(page, runs):
         said.append(browser.run("document.getElementById('dialog').textContent"))
         browser.press("Escape")
     assert "python -m visionpeft.benchmark seed=0" in said[1] and "No command line made this run" in said[0]
+
+
+CHOICES = "Object.fromEntries([...document.querySelectorAll('#facets select')].map((one) => "
+CHOICES += "[one.id.replace('pick ', ''), [...one.options].map((option) => option.value)]))"
+TITLE = "document.querySelector('#table h2').textContent"
+FIRST = "Object.values(DATA.tables[Number(DEFAULT.table)].facets)"
+PRESET = dict.fromkeys(("name", "model", "data", "selected", "lacks"), "noah")
+
+
+def choose(browser, facet: str, value: str) -> None:
+    box = f"document.getElementById('pick {facet}')"
+    browser.run(f"{box}.value = {value!r}; {box}.dispatchEvent(new Event('change'))")
+    browser.settle()
+
+
+@pytest.mark.parametrize(
+    ("facet", "values", "changes", "titled"),
+    [
+        ("data copy", {"official", "folder"}, {"data__source": "folder"}, ", images from folder"),
+        ("preset", {"none", "noah"}, {"preset": PRESET}, ", preset noah"),
+        ("model", {"vit_pico_patch4_32", "vit_pico_v2"}, {"backbone__model": "vit_pico_v2"}, ", vit_pico_v2"),
+        (
+            "model",
+            {"vit_pico_patch4_32", 'vit_pico_patch4_32, {"depth":3}'},
+            {"backbone__model_args": {"depth": 3}},
+            ', {"depth":3}',
+        ),
+    ],
+)
+def test_tables_that_differ_in_one_thing_are_reached_by_choosing_it(page, runs, facet, values, changes, titled):
+    runs.add(0.5, data__source="original")
+    runs.add(0.9, **{"data__source": "original", **changes})
+    browser = page()
+    shown = browser.run(CHOICES)
+    assert {name: set(options) for name, options in shown.items()} == {facet: values}
+    found = set()
+    for value in shown[facet]:
+        choose(browser, facet, value)
+        assert browser.run(f"document.getElementById('pick {facet}').value") == value
+        found.add(browser.run(TITLE))
+    assert len(found) == 2 and any(titled in title for title in found)
+
+
+def test_a_table_far_from_all_others_is_reached_from_left_to_right(page, runs):
+    far = {"recipe__name": "own", "backbone__jpeg": 75, "data__sample": 2, "data__source": "folder"}
+    runs.suite(ALL)
+    runs.add(0.9, **far)
+    for name, value in far.items():  # each of these is nearer to the first than the one that differs in all
+        runs.add(0.5, **{name: value})
+    browser = page()
+    shown = browser.run(CHOICES)
+    assert list(shown) == ["recipe", "images", "training sample", "data copy"]
+    for facet, options in shown.items():
+        choose(browser, facet, next(value for value in options if value not in browser.run(FIRST)))
+    assert browser.run(TITLE).startswith("mini on vit_pico, recipe own, training sample 2, images from folder")
+    assert "re-encoded as JPEG 75" in browser.run("document.getElementById('pick images').value")
