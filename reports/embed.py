@@ -39,7 +39,7 @@ def contents(
     suites = {table.setting.suite for table in tables}
     return {
         "run_fields": RUN,
-        "t": [round(t_quantile(df), 6) for df in range(1, 31)],
+        "t": _quantiles(tables),
         "facets": chosen,
         "tables": [
             {
@@ -61,6 +61,12 @@ def citations() -> list[dict[str, str]]:
     """Return what a method does in a line, its paper and a link, for those that have a line in citations.csv."""
     with CITATIONS.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def _quantiles(tables: Iterable[Table]) -> list[float]:
+    """Return the t of 1, 2, ... degrees of freedom, as many as the cell with the most seeds asks for."""
+    most = max((len(cell.done) for table in tables for row in table.rows for cell in row.cells.values()), default=0)
+    return [round(t_quantile(freedom), 6) for freedom in range(1, max(31, most))]
 
 
 def _table(table: Table, tables: Sequence[Table], chosen: Sequence[str], words: Words) -> dict[str, Any]:

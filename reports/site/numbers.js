@@ -61,7 +61,7 @@ function paired(cell, reference) {
   if (!d.length) return null;
   const m = mean(d);
   const alike = Math.max(...d) - Math.min(...d) < 5e-4; // accuracies are rounded to 1e-4, and one image is more
-  if (d.length < 2 || d.length > DATA.t.length || alike) return { value: m, half: null, n: d.length };
+  if (d.length < 2 || alike) return { value: m, half: null, n: d.length };
   const sd = Math.sqrt(d.reduce((sum, x) => sum + (x - m) ** 2, 0) / (d.length - 1));
   return { value: m, half: (DATA.t[d.length - 2] * sd) / Math.sqrt(d.length), n: d.length };
 }

@@ -10,7 +10,10 @@ import pytest
 from visionpeft.benchmark.trial import Trial, text, trial_file
 from visionpeft.reports import leaderboard
 from visionpeft.reports.budget import best_of
+from visionpeft.reports.build import tables
+from visionpeft.reports.charts.differences import heat_rows, reference
 from visionpeft.reports.order import VTAB
+from visionpeft.reports.reading import load
 
 from .chromium import Chromium
 from .tools import BROWSERS, program
@@ -441,3 +444,15 @@ def test_a_table_far_from_all_others_is_reached_from_left_to_right(page, runs):
         choose(browser, facet, next(value for value in options if value not in browser.run(FIRST)))
     assert browser.run(TITLE).startswith("mini on vit_pico, recipe own, training sample 2, images from folder")
     assert "re-encoded as JPEG 75" in browser.run("document.getElementById('pick images').value")
+
+
+@pytest.mark.parametrize("seeds", [31, 45])
+def test_many_seeds_have_the_interval_that_the_figures_draw(page, runs, seeds):
+    for seed in range(seeds):
+        runs.add(0.5 + seed * 7 % 11 / 100, label="lora", seed=seed)
+        runs.add(0.4 + seed * 5 % 13 / 100, label="linear", seed=seed)
+    table = tables(load(runs.root)[0])[0]
+    (figure,) = heat_rows(table, reference(table))
+    shown = page().run("heatRow(rowNamed('lora'), taskColumns(current())[0], reference(current()))")
+    assert (shown["n"], shown["sure"]) == (figure["n"], figure["sure"]) == (seeds, True)
+    assert [shown["value"], shown["half"]] == pytest.approx([figure["value"], figure["half"]], abs=1e-3)
