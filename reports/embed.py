@@ -167,6 +167,7 @@ def _row(row: Row, table: Table, marks: Mapping[tuple[str, str], str], words: Wo
         "target": method.get("target", ""),
         "version": method.get("version"),
         "tuned": _chosen(runs[0]),
+        "watched": row.watched,
         "settings": _common([(run["task"]["name"], run["method"].get("fields")) for run in runs]),
         "recipe": _common([(run["task"]["name"], run["recipe"]) for run in runs]),
         "params": {name: rounded(value, 6) for name, value in row.params.items()},

@@ -10,7 +10,7 @@ from .table import Column, Row, Table
 
 
 def footnotes(table: Table) -> list[str]:
-    """Return what must be known of cells, as plain text: blank, other seeds, own classes, cut test sets, failures."""
+    """Return what must be known of cells, as plain text: blank, other seeds, cut test sets, failures, more looks."""
     return [
         *_blank(table),
         *_absent(table),
@@ -21,6 +21,7 @@ def footnotes(table: Table) -> list[str]:
         *_shared(table.columns),
         *_failed(table),
         *_budgets(table),
+        *_watched(table),
     ]
 
 
@@ -114,6 +115,12 @@ def _budgets(table: Table) -> list[str]:
     found = budgets(table)
     each = "; ".join(f"{words}: {', '.join(labels)}" for words, labels in found.items())
     return [f"Settings were tuned with unequal budgets: {each}."] if len(found) > 1 else []
+
+
+def _watched(table: Table) -> list[str]:
+    """Say which rows the test images were read for besides."""
+    watched = _rows(row for row in table.rows if row.watched)
+    return [f"Test images were also read at every epoch, for a diagnostic: {watched}."] if watched else []
 
 
 def _reason(one: Found) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from . import verdict
 from .copied import figures, methods
-from .markdown import ESCAPED, SELECT, flavours
+from .markdown import ESCAPED, SELECT, flavours, looks
 from .order import GROUPS, VTAB
 from .sheet import millions
 from .table import Row, Table
@@ -195,7 +195,7 @@ def _our_line(table: Table, row: Row) -> Line:
         row.label,
         millions(row.params["added"]),
         values,
-        f"{SELECT[setting.select]}, trained on {setting.train_on}, test read once; seeds {seeds}",
+        f"{SELECT[setting.select]}, trained on {setting.train_on}, {looks([row])}; seeds {seeds}",
         f"{' / '.join(table.facts['backbone'])} at {setting.img_size} px ({setting.weights[:8]})",
         flavours(table.columns) + setting.altered,
         f"recipe {setting.recipe}, {' or '.join(map(str, table.facts['epochs']))} epochs",

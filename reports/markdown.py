@@ -8,7 +8,7 @@ from . import inflation
 from .footnotes import footnotes
 from .sheet import Item, Sheet
 from .shots import sheets
-from .table import UNTITLED, Column, Table, numbers
+from .table import UNTITLED, Column, Row, Table, numbers
 
 ESCAPED = str.maketrans({"|": "\\|", "*": "\\*", "<": "&lt;", ">": "&gt;", "`": "\\`", "\n": " ", "\r": " "})
 SELECT = {"last": "last epoch", "best_val": "best validation epoch"}
@@ -99,11 +99,17 @@ def header(table: Table) -> str:
     own = ", each seed with training images of its own" if facts.get("by_seed") else ""
     shown = f"{setting.img_size} px {setting.interpolation}{setting.altered}"
     return (
-        f"{seen}**{seeds}** · selection: **{SELECT[setting.select]}**, trained on {setting.train_on}, test read once · "
-        f"{epochs} epochs, {' or '.join(facts['precision'])} · backbone {setting.model}, weights "
+        f"{seen}**{seeds}** · selection: **{SELECT[setting.select]}**, trained on {setting.train_on}, "
+        f"{looks(table.rows)} · {epochs} epochs, {' or '.join(facts['precision'])} · backbone {setting.model}, weights "
         f"`{setting.weights[:8]}` · {shown}, mean {norm[0]}, std {norm[1]} · "
         f"data: {flavours(table.columns)}{own}"
     )
+
+
+def looks(rows: Iterable[Row]) -> str:
+    """Return how often the test images of some rows were read: `oracle=true` reads them for its diagnostic too."""
+    watched = "result from one reading of the test images; every epoch of runs with oracle=true was also read"
+    return f"{watched} for a diagnostic" if any(row.watched for row in rows) else "test read once"
 
 
 def flavours(columns: Iterable[Column]) -> str:

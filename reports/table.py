@@ -189,6 +189,11 @@ class Row:
         """All seeds that finished somewhere."""
         return tuple(sorted({seed for cell in self.cells.values() for seed in cell.seeds}))
 
+    @property
+    def watched(self) -> bool:
+        """Whether every epoch of a run was scored on the test images besides."""
+        return any(one.run.get("oracle") for cell in self.cells.values() for one in cell.done)
+
 
 @dataclass(frozen=True)
 class Table:

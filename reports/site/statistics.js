@@ -36,9 +36,19 @@ function drawStatistics() {
 
 /* --------------------------------------------------------------- legend */
 
-const RULES = [
+/** How often test images were read: runs with oracle=true read them for a diagnostic as well. */
+function looks(table) {
+  const watched = table.rows.filter((row) => row.watched).map((row) => row.label);
+  if (!watched.length) return "Test images were read once, after training.";
+  return (
+    "Each result is from one reading of the test images, after training; every epoch of runs with oracle=true was also " +
+    `read, for a diagnostic: ${watched.join(", ")}.`
+  );
+}
+
+const rules = (table) => [
   "Accuracies are top-1 on the test split in %, the mean over seeds, with half the width of a 95 % Student's t " +
-    "interval; one seed has none, nor have seeds that all agree. Test images were read once, after training.",
+    `interval; one seed has none, nor have seeds that all agree. ${looks(table)}`,
   "An average's interval is a bootstrap of the seeds within every task, those of tasks that share images drawn " +
     "together, widened for few seeds. Averages are blank unless every task is there and every run finished.",
   "mean of groups: the mean of the group means, as in VPT, NOAH, FacT, SSF, RepAdapter and GLoRA. mean of tasks: " +
@@ -70,7 +80,7 @@ function drawLegend() {
     el(
       "ul",
       { class: "notes" },
-      RULES.map((rule) => el("li", {}, rule)),
+      rules(current()).map((rule) => el("li", {}, rule)),
     ),
     ...skipped,
   );

@@ -130,6 +130,16 @@ def test_an_incomplete_suite_has_no_average_beside_published_ones(runs) -> None:
     assert line["mean_of_tasks"] == line["natural"] == "" and line["pets"] == "70.0"
 
 
+def test_a_row_whose_epochs_were_read_on_test_images_says_so_beside_published_ones(runs) -> None:
+    changes = {"task__suite": "vtab", "task__suite_tasks": 19, "task__group_tasks": 7}
+    runs.add(0.7, "pets", "ssf", **changes)
+    runs.add(0.7, "pets", "lora", oracle=True, **changes)
+    lines = list(csv.DictReader(io.StringIO(texts(tables(load(runs.root)[0]))["csv"])))
+    said = {line["method"]: line["selection"] for line in lines if line["who"] == "ours"}
+    assert said["ssf"] == "last epoch, trained on trainval, test read once; seeds 0"
+    assert "one reading of the test images; every epoch" in said["lora"] and "read once" not in said["lora"]
+
+
 def test_the_page_without_runs_says_so() -> None:
     made = texts([])
     assert "No runs of suite vtab in this store yet." in made["md"]

@@ -97,3 +97,13 @@ def test_several_data_flavours_are_told_by_task(runs) -> None:
     runs.suite({"letters": 0.5})
     runs.add(0.5, data__source="sklearn")
     assert "data: sklearn (digits); rendered (letters)" in drawn(runs)
+
+
+def test_rows_whose_epochs_were_read_on_test_images_are_not_said_to_have_read_them_once(runs) -> None:
+    runs.add(0.5, label="ssf")
+    assert "trained on trainval, test read once" in drawn(runs) and "diagnostic" not in drawn(runs)
+    runs.add(0.5, label="lora", oracle=True)
+    text = drawn(runs)
+    assert "test read once" not in text
+    assert "one reading of the test images; every epoch of runs with oracle=true was also read for a diagnostic" in text
+    assert "- Test images were also read at every epoch, for a diagnostic: lora.\n" in text

@@ -456,3 +456,14 @@ def test_many_seeds_have_the_interval_that_the_figures_draw(page, runs, seeds):
     shown = page().run("heatRow(rowNamed('lora'), taskColumns(current())[0], reference(current()))")
     assert (shown["n"], shown["sure"]) == (figure["n"], figure["sure"]) == (seeds, True)
     assert [shown["value"], shown["half"]] == pytest.approx([figure["value"], figure["half"]], abs=1e-3)
+
+
+def test_the_legend_says_whose_epochs_were_read_on_test_images(page, runs):
+    runs.suite(ALL, "ssf")
+    runs.add(0.5, recipe__name="other", oracle=True)
+    browser = page()
+    legend = "document.getElementById('legend').textContent"
+    assert "Test images were read once, after training." in browser.run(legend)
+    choose(browser, "recipe", "other")
+    assert "read once" not in browser.run(legend)
+    assert "every epoch of runs with oracle=true was also read, for a diagnostic: lora." in browser.run(legend)
