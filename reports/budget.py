@@ -26,7 +26,7 @@ from visionpeft.benchmark.record import replace
 from visionpeft.benchmark.trial import STUDY, BadStudy, Trial, chosen, complete, load, read_trials, studies
 
 from .reading import missing
-from .terminal import complain
+from .terminal import complain, say
 
 SHOWN = (1, 2, 4, 8, 16, 32, 64, 128)
 """Budgets that the screen shows, besides the whole one."""
@@ -153,13 +153,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         found = curves(runs)
         if not found:
-            sys.stderr.write(f"no study in {path.parent}; `make tune METHOD=lora TASK=mini_digits` runs one\n")
+            say(f"no study in {path.parent}; `make tune METHOD=lora TASK=mini_digits` runs one\n", sys.stderr)
             return 0
         replace(path, text(found).encode())
     except (BadStudy, OSError) as error:
         return complain(f"no {path.name}: {error}")
-    sys.stdout.write(f"expected best validation accuracy (%) of n trials, without replacement\n\n{aligned(found)}\n\n")
-    sys.stdout.write(f"{path}\n")
+    say(f"expected best validation accuracy (%) of n trials, without replacement\n\n{aligned(found)}\n\n")
+    say(f"{path}\n")
     return 0
 
 

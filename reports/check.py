@@ -26,7 +26,7 @@ from .found import Found, tests
 from .reading import missing
 from .rules import epochs
 from .sound import is_accuracy, sound
-from .terminal import complain, until_the_reader_leaves
+from .terminal import complain, say, until_the_reader_leaves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not found.records and not found.studies:
         return complain(f"no records to check in {given.runs}; a run leaves one there, for instance: make demo")
     with until_the_reader_leaves():
-        sys.stdout.write(text(found))
+        say(text(found))
     return 1 if found.errors else 0
 
 

@@ -26,7 +26,7 @@ from .export import export
 from .markdown import title
 from .reading import LeaderboardError, load, missing
 from .table import Table
-from .terminal import complain
+from .terminal import complain, say
 
 NEEDED = {"altair": "altair", "vl_convert": "vl-convert-python"}
 WIDTH = 640
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         files = _searches(given, out / given.method) if given.method else _tables(given, out)
     except (searches.SearchError, LeaderboardError, BadStudy, OSError) as error:
         return complain(f"no figures{whose} from {given.runs}: {error}")
-    sys.stdout.write("".join(f"{file}\n" for file in files))
+    say("".join(f"{file}\n" for file in files))
     if files:
         return 0
     return complain(f"no records to draw in {given.runs}; a run leaves one there, for instance: make demo")
@@ -137,7 +137,7 @@ def _tables(given: argparse.Namespace, out: Path) -> list[Path]:
 
 
 def _remark(skipped: Sequence[str]) -> None:
-    sys.stderr.write("".join(f"not counted: {line}\n" for line in skipped))
+    say("".join(f"not counted: {line}\n" for line in skipped), sys.stderr)
 
 
 if __name__ == "__main__":

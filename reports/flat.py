@@ -20,7 +20,7 @@ from .build import sound_tables
 from .found import Found
 from .reading import LeaderboardError, load, missing, superseded
 from .table import Setting
-from .terminal import complain
+from .terminal import complain, say
 
 if TYPE_CHECKING:
     import pyarrow
@@ -178,13 +178,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise refusals[0]
         settings = {one.setting for one in tables}
         found = list(superseded(one for one in found if Setting.of(one.run) in settings))
-        sys.stderr.write("".join(f"not counted: {line}\n" for line in [*skipped, *map(str, refusals)]))
+        say("".join(f"not counted: {line}\n" for line in [*skipped, *map(str, refusals)]), sys.stderr)
         if not found:
             return complain(f"no records in {given.runs}; a run leaves one there, for instance: make demo")
         write(found, path)
     except (LeaderboardError, OSError) as error:
         return complain(f"no {path.name}: {error}")
-    sys.stdout.write(f"{path}: {len(found)} rows, {len(kinds())} columns\n")
+    say(f"{path}: {len(found)} rows, {len(kinds())} columns\n")
     return 2 if refusals else 0
 
 

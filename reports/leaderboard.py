@@ -95,7 +95,7 @@ def _sent(made: Sequence[Table], files: Sequence[Path], given: argparse.Namespac
     except (LeaderboardError, OSError) as error:
         terminal.complain(f"the leaderboard is written, and not logged: {error}")
         return False
-    sys.stdout.write(f"\n{'to send it' if given.wandb == 'offline' else 'logged'}: {where}\n")
+    terminal.say(f"\n{'to send it' if given.wandb == 'offline' else 'logged'}: {where}\n")
     return True
 
 
@@ -106,7 +106,7 @@ def _show(made: Sequence[Table], skipped: Sequence[str], files: Sequence[Path], 
         terminal.show(made, sys.stdout, beside_published)
         for name, lines in (("not counted:", skipped), ("written:", files)):
             if lines:
-                sys.stdout.write("\n  ".join([f"\n{name}", *map(str, lines)]) + "\n")
+                terminal.say("\n  ".join([f"\n{name}", *map(str, lines)]) + "\n")
 
 
 if __name__ == "__main__":

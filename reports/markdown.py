@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from . import inflation
 from .footnotes import footnotes
@@ -10,7 +10,10 @@ from .sheet import Item, Sheet
 from .shots import sheets
 from .table import UNTITLED, Column, Row, Table, numbers
 
-ESCAPED = str.maketrans({"|": "\\|", "*": "\\*", "<": "&lt;", ">": "&gt;", "`": "\\`", "\n": " ", "\r": " "})
+ESCAPED = str.maketrans(
+    {char: f"\\{char}" for char in "\\|*`["} | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "}
+)
+"""Anybody's text as Markdown prints it: no emphasis, link, cell or tag begins or ends in it, and no line."""
 SELECT = {"last": "last epoch", "best_val": "best validation epoch"}
 
 LEGEND = """\
@@ -45,22 +48,27 @@ def page(tables: Sequence[Table], skipped: Sequence[str], told: Sequence[inflati
     sections = [section(*one) for one in zip(tables, found, strict=True)]
     parts = ["# Leaderboard", *sections, f"## Legend\n\n{LEGEND}"]
     if skipped:
-        parts.append("\n".join(["## Not counted", "", *(f"- {line.translate(ESCAPED)}" for line in skipped)]))
+        parts.append("\n".join(["## Not counted", "", *(f"- {_escaped(line)}" for line in skipped)]))
     return "\n\n".join(parts) + "\n"
 
 
 def section(table: Table, told: inflation.Told) -> str:
     """Return one table with its header and legend, and what other selection rules say of it."""
-    drawn = [f"### {s.title}\n\n{grid(s)}" if s.title else grid(s) for s in sheets(table)]
-    below = ["\n".join(f"- {mark.translate(ESCAPED)}" for mark in found)] if (found := footnotes(table)) else []
+    drawn = [f"### {_escaped(s.title)}\n\n{grid(s)}" if s.title else grid(s) for s in sheets(table)]
+    below = ["\n".join(f"- {_escaped(mark)}" for mark in found)] if (found := footnotes(table)) else []
     added = [text] if (text := diagnostic(told)) else []
-    return "\n\n".join([f"## {title(table)}", header(table), *drawn, *below, *added, details(table.columns)])
+    head = [f"## {_escaped(title(table))}", header(table, _escaped)]
+    return "\n\n".join([*head, *drawn, *below, *added, details(table.columns)])
+
+
+def _escaped(text: str) -> str:
+    return text.translate(ESCAPED)
 
 
 def diagnostic(told: inflation.Told) -> str:
     """Return what other selection rules would have said of the same runs; empty where no record can tell."""
     found = diagnosed(told)
-    lines = [DIAGNOSED, ["---"] * 2 + ["---:"] * 5, *([line[0].translate(ESCAPED), *line[1:]] for line in found)]
+    lines = [DIAGNOSED, ["---"] * 2 + ["---:"] * 5, *(list(map(_escaped, line)) for line in found)]
     grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"### {NO_RESULT}\n\n{DIAGNOSTIC}\n\n{grid}" if found else ""
 
@@ -88,21 +96,21 @@ def title(table: Table) -> str:
     return f"{setting.suite} on {on}, recipe {setting.recipe}{preset}{rule}{sample}{copy}{apart}"
 
 
-def header(table: Table) -> str:
-    """Return what holds for every number of a table."""
+def header(table: Table, word: Callable[[str], str] = str) -> str:
+    """Return what holds for every number of a table; `word` escapes what records say, our own emphasis stays."""
     setting, facts = table.setting, table.facts
     seeds = f"{len(table.seeds)} seed{'s' * (len(table.seeds) != 1)} ({', '.join(map(str, table.seeds)) or 'none'})"
-    epochs = " or ".join(map(str, facts["epochs"]))
+    epochs, precision = " or ".join(map(str, facts["epochs"])), word(" or ".join(facts["precision"]))
     norm = [numbers(values) for values in (setting.mean, setting.std)]
     known = "the backbone was trained on {} before, so that {} is **not domain generalisation** · "
-    seen = "".join(known.format(tags, task) for task, tags in facts["seen"])
+    seen = "".join(known.format(word(tags), word(task)) for task, tags in facts["seen"])
     own = ", each seed with training images of its own" if facts.get("by_seed") else ""
     shown = f"{setting.img_size} px {setting.interpolation}{setting.altered}"
     return (
-        f"{seen}**{seeds}** · selection: **{SELECT[setting.select]}**, trained on {setting.train_on}, "
-        f"{looks(table.rows)} · {epochs} epochs, {' or '.join(facts['precision'])} · backbone {setting.model}, weights "
-        f"`{setting.weights[:8]}` · {shown}, mean {norm[0]}, std {norm[1]} · "
-        f"data: {flavours(table.columns)}{own}"
+        f"{seen}**{seeds}** · selection: **{SELECT[setting.select]}**, trained on {word(setting.train_on)}, "
+        f"{looks(table.rows)} · {epochs} epochs, {precision} · backbone {word(setting.model)}, weights "
+        f"`{word(setting.weights[:8])}` · {word(shown)}, mean {norm[0]}, std {norm[1]} · "
+        f"data: {word(flavours(table.columns))}{own}"
     )
 
 
@@ -124,24 +132,25 @@ def flavours(columns: Iterable[Column]) -> str:
 def grid(sheet: Sheet) -> str:
     """Return a sheet as a Markdown table; where a group begins, its name stands above the task's."""
     two = any(strip.over for strip in sheet.strips)
-    heads = [f"*{s.over}*<br>{s.header}" if s.over else f"<br>{s.header}" if two else s.header for s in sheet.strips]
+    named = [(_escaped(strip.over), _escaped(strip.header)) for strip in sheet.strips]
+    heads = [f"*{over}*<br>{name}" if over else f"<br>{name}" if two else name for over, name in named]
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
     lines += [list(map(_drawn, items)) for items in zip(*(strip.items for strip in sheet.strips), strict=True)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _drawn(item: Item) -> str:
-    text = item.text.translate(ESCAPED)
+    text = _escaped(item.text)
     return (f"**{text}**" if item.bold else text) + (f" <sub>{item.small}</sub>" if item.small else "")
 
 
 def details(columns: Sequence[Column]) -> str:
     """Return size and digest of every split, folded."""
     names = list(dict.fromkeys(name for column in columns for name in column.splits))
-    lines = [["task", "source", *names], ["---"] * (2 + len(names))]
+    lines = [["task", "source", *map(_escaped, names)], ["---"] * (2 + len(names))]
     for column in columns:
         splits = [column.splits.get(name) for name in names]
-        texts = [f"{split['size']:,}, `{split['digest'][:12]}`" if split else "" for split in splits]
-        lines.append([column.name, " or ".join(column.sources), *texts])
+        texts = [f"{split['size']:,}, `{_escaped(split['digest'][:12])}`" if split else "" for split in splits]
+        lines.append([_escaped(column.name), _escaped(" or ".join(column.sources)), *texts])
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"<details><summary>Images and digest of every split</summary>\n\n{table}\n\n</details>"

@@ -18,6 +18,7 @@ from visionpeft.benchmark.record import BadRecord, Record
 from .compare import TwoModels, mcnemar
 from .predicted import PredictionsError, predicted
 from .sound import sound
+from .terminal import complain, say
 
 
 class ModelsError(ValueError):
@@ -82,12 +83,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         found = list(compared(given.first, given.second))
     except (ModelsError, PredictionsError) as error:
-        sys.stderr.write(f"not compared: {error}\n")
-        return 2
-    sys.stdout.write("Two trained models on the same images (McNemar, exact); this is no comparison of methods.\n")
+        return complain(f"not compared: {error}")
+    say("Two trained models on the same images (McNemar, exact); this is no comparison of methods.\n")
     for name, images, two in found:
         only = f"right alone {two.only_first} (A) and {two.only_second} (B)"
-        sys.stdout.write(f"{name}: {images} images, {only}, p = {two.p:.4f}\n")
+        say(f"{name}: {images} images, {only}, p = {two.p:.4f}\n")
     return 0
 
 

@@ -12,6 +12,7 @@ from . import latex, markdown, tidy
 from .build import sound_tables
 from .reading import load, missing
 from .table import Table
+from .terminal import complain, say
 
 FORMATS: Mapping[str, Callable[[Sequence[Table], Sequence[str]], str]] = {
     "csv": lambda tables, _: tidy.text(tables),
@@ -60,12 +61,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ShowError(f"a document of its own is for --format latex; given {given.format}")
         shown, skipped = text(given.runs, given.format, given.suite)
     except (ShowError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    sys.stderr.write("".join(f"not counted: {line}\n" for line in skipped))
+        return complain(str(error))
+    say("".join(f"not counted: {line}\n" for line in skipped), sys.stderr)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # what is redirected reads as the written files do
-    sys.stdout.write(latex.document(shown) if given.standalone and shown else shown)
+    shown = latex.document(shown) if given.standalone and shown else shown
+    if sys.stdout.isatty():
+        say(shown)
+    else:  # a file has what the records say, to the letter
+        sys.stdout.write(shown)
     return 2 if any(line.startswith("a table: ") for line in skipped) else 0
 
 

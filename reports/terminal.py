@@ -40,9 +40,19 @@ def until_the_reader_leaves() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def printable(text: str) -> str:
+    r"""Return anybody's text on one line; what would steer the terminal is named, as \x1b, instead of sent to it."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Write lines, to standard output unless told otherwise: all that commands tell a person goes this way."""
+    (stream or sys.stdout).write("\n".join(map(printable, text.split("\n"))))
+
+
 def complain(message: str) -> int:
     """Say on standard error why a command did nothing, or not all; return its exit code, 2."""
-    sys.stderr.write(f"{message}\n")
+    say(f"{message}\n", sys.stderr)
     return 2
 
 
@@ -54,16 +64,16 @@ def show(tables: Sequence[Table], stream: TextIO, published: bool = False) -> No
     """
     for table in tables:
         head = header(table).replace("**", "").replace("`", "")
-        stream.write(f"\n{title(table)}\n{head}\n\n")
+        say(f"\n{printable(title(table))}\n{printable(head)}\n\n", stream)
         for sheet in sheets(table) if curves(table) else sheets(table)[:1]:
-            stream.write(f"\n{sheet.title}\n" if sheet.title else "")
+            say(f"\n{printable(sheet.title)}\n" if sheet.title else "", stream)
             _draw(sheet, stream, SPARE)
         for mark in footnotes(table):
-            stream.write(f"- {mark}\n")
+            say(f"- {printable(mark)}\n", stream)
     for table in tables if published else ():
         for board in boards([table]):
-            if beside := reference.sheet(board, _methods(tables), title(table)):
-                stream.write(f"\n{beside.title}\n\n")
+            if beside := reference.sheet(board, _methods(tables), printable(title(table))):
+                say(f"\n{beside.title}\n\n", stream)
                 _draw(beside, stream, LESS)
 
 
@@ -75,8 +85,15 @@ def _methods(tables: Sequence[Table]) -> dict[str, str]:
 
 def _draw(sheet: Sheet, stream: TextIO, spare: Sequence[str]) -> None:
     """Write a sheet, on a terminal without one and another of the columns to `spare` if there is no room."""
+    sheet = replace(sheet, strips=tuple(map(_told, sheet.strips)))
     if not (stream.isatty() and _rich(sheet, stream, spare)):
-        stream.write(aligned(sheet) + "\n")
+        say(aligned(sheet) + "\n", stream)
+
+
+def _told(strip: Strip) -> Strip:
+    """Return a column whose widths are those of what is shown of its names."""
+    items = tuple(replace(item, text=printable(item.text)) for item in strip.items)
+    return replace(strip, header=printable(strip.header), over=printable(strip.over), items=items)
 
 
 def aligned(sheet: Sheet) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 from visionpeft.reports.build import tables
 from visionpeft.reports.markdown import page
 from visionpeft.reports.reading import load
@@ -107,3 +109,22 @@ def test_rows_whose_epochs_were_read_on_test_images_are_not_said_to_have_read_th
     assert "test read once" not in text
     assert "one reading of the test images; every epoch of runs with oracle=true was also read for a diagnostic" in text
     assert "- Test images were also read at every epoch, for a diagnostic: lora.\n" in text
+
+
+HOSTILE = "vtab\n\n<img src=x onerror=alert(1)> [a](http://b) ![c](http://d) *e* `f` \\| g &lt;h"
+SHOWN = "vtab  &lt;img src=x onerror=alert(1)&gt; \\[a](http://b) !\\[c](http://d) \\*e\\* \\`f\\` \\\\\\| g &amp;lt;h"
+
+
+def test_names_in_records_are_text_wherever_they_stand(runs) -> None:
+    places = "task__suite task__group task__name recipe__name recipe__train_on recipe__precision backbone__name"
+    places += " backbone__model backbone__interpolation data__source"
+    changes = {place: f"{place} {HOSTILE}" for place in places.split()}
+    curve = [{"phase": "1 trainval", "epoch": 1, "loss": 1.0, "test": 0.5}]
+    run = runs.a_run(task__seen=[HOSTILE], oracle=True, **changes)
+    run["data"]["splits"][HOSTILE] = run["data"]["splits"]["train"] | {"digest": HOSTILE}
+    record = runs.a_record(run=run, curve=curve)
+    (runs.root / "mini").mkdir()
+    (runs.root / "mini" / "a--lora--s0--b.json").write_text(json.dumps(vars(record)))
+    text = drawn(runs)
+    assert "<img" not in text and "](" not in text.replace("\\[a](", "").replace("\\[c](", "")
+    assert all(f"{place} {SHOWN}" in text for place in changes)

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from visionpeft.reports import check, flat, leaderboard
+from visionpeft.reports import show as show_command
 from visionpeft.reports.build import tables
 from visionpeft.reports.reading import load
 from visionpeft.reports.terminal import show
@@ -48,3 +50,40 @@ def test_a_terminal_gets_what_fits(runs, monkeypatch, width: int, there: list[st
     runs.suite(ALL, "lora", seeds=(0, 1))
     text = re.sub(r"\x1b\[[0-9;]*m", "", shown(runs, Terminal()))
     assert all(word in text for word in there) and not any(word in text for word in gone)
+
+
+STEERS = "lora (\x1b[31m\x07\n\u202ered)"
+NAMED = "lora (\\x1b[31m\\x07\\n\\u202ered)"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_names_in_records_do_not_steer_the_terminal(runs, monkeypatch, terminal) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    runs.add(0.5, label=STEERS, recipe__name="a\x1b[2Jb", task__group="c\x1bd", fields={"shared": {"test": 1}})
+    runs.add(None, "letters", label=STEERS, recipe__name="a\x1b[2Jb", fields={"status": "oom", "error": "e\x1bf"})
+    text = re.sub(r"\x1b\[[012]?m", "", shown(runs, Terminal() if terminal else io.StringIO()))  # rich's own, bold
+    assert "\x1b" not in text and "\x07" not in text and "\u202e" not in text
+    assert NAMED in text and "recipe a\\x1b[2Jb" in text and "c\\x1bd" in text and "e\\x1bf" in text
+
+
+@pytest.mark.parametrize("command", [leaderboard, check, flat, show_command])
+def test_commands_name_what_would_steer_the_terminal(runs, capsys, command) -> None:
+    if command is flat:
+        pytest.importorskip("pyarrow")
+    runs.add(0.5, label=STEERS)
+    path = runs.add(0.4, label="lora")
+    path.write_text(path.read_text().replace('"vit_pico"', '"vit_\\u001b[31m"').replace("0.001", "0.002"))
+    (runs.root / "mini" / "a--lora--s0--\x1b[31m.json").write_text("{")
+    command.main([str(runs.root)])
+    out, err = capsys.readouterr()
+    said = err if command is show_command else out + err  # what show draws is a file's text
+    assert "\x1b" not in said and "\\x1b[31m" in said
+
+
+def test_tables_on_a_screen_are_printable_and_in_a_file_to_the_letter(runs, monkeypatch) -> None:
+    runs.add(0.5, label=STEERS)
+    for stream, there, gone in ((Terminal(), "\\x1b[31m", "\x1b"), (io.StringIO(), "\x1b[31m", "\\x1b")):
+        monkeypatch.setattr("sys.stdout", stream)
+        show_command.main([str(runs.root), "--format", "csv"])
+        assert there in stream.getvalue() and gone not in stream.getvalue()
