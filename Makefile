@@ -31,25 +31,26 @@ READY  := $(VENV)/.ready
 export VISIONPEFT_DATA := $(or $(DATA),$(VISIONPEFT_DATA))
 export VISIONPEFT_RUNS := $(or $(RUNS),$(VISIONPEFT_RUNS),runs)
 
+quoted = '$(subst ','\'',$(1))'
 # make writes a blank inside a value as backslash-blank; what is left over goes on, quoted for the shell
 blank := $(subst ,, )
 _given  = $(filter-out $(addsuffix =%,$(KNOWN)),$(subst \$(blank),<blank>,$(MAKEOVERRIDES)))
-_extra  = $(foreach word,$(_given),'$(subst <blank>,$(blank),$(word))')
+_extra  = $(foreach word,$(_given),$(call quoted,$(subst <blank>,$(blank),$(word))))
 _on     = $(filter-out 0 false no,$(1))
-_flags  = $(if $(call _on,$(DRY)),dry=true) $(if $(call _on,$(RETRY)),retry=true) $(if $(call _on,$(SAVE)),save=true) $(if $(call _on,$(ORACLE)),oracle=true) $(if $(WANDB),wandb=$(WANDB)) $(if $(call _on,$(TENSORBOARD)),tensorboard=true) $(if $(call _on,$(TUNED)),per_task=tuned)
+_flags  = $(if $(call _on,$(DRY)),dry=true) $(if $(call _on,$(RETRY)),retry=true) $(if $(call _on,$(SAVE)),save=true) $(if $(call _on,$(ORACLE)),oracle=true) $(if $(WANDB),$(call quoted,wandb=$(WANDB))) $(if $(call _on,$(TENSORBOARD)),tensorboard=true) $(if $(call _on,$(TUNED)),per_task=tuned)
 # the tasks of a suite: all of them, those whose data is there (TASKS=available), or the named ones, perhaps with *
 _named  = $(if $(findstring *,$(TASKS)),glob([$(TASKS)]),$(TASKS))
-_tasks  = $(if $(filter-out available,$(TASKS)),'task=$(_named)','task=glob($(or $(2),$(1)_*))') $(if $(filter available,$(TASKS)),available=true)
+_tasks  = $(if $(filter-out available,$(TASKS)),$(call quoted,task=$(_named)),'task=glob($(or $(2),$(1)_*))') $(if $(filter available,$(TASKS)),available=true)
 comma := ,
 _shots  = [$(subst $(blank),$(comma),$(patsubst %,fewshot_*_k%,$(subst $(comma), ,$(SHOTS))))]
 # 256 pixels of which the middle is shown, as NOAH does, unless another size is asked for
 FEWSHOT = $(if $(filter recipe=%,$(_given)),,recipe=fewshot) $(if $(filter resize=% backbone=vit_pico,$(_given)),,resize=256)
 TUNING = $(if $(filter mini%,$(TASK)),$(if $(filter backbone=%,$(_given)),,backbone=vit_pico)) $(if $(filter fewshot% dg%,$(TASK)),$(FEWSHOT))
 DEMO   = backbone=vit_pico recipe=demo seed=0 'task=mini_digits,mini_tissue,mini_location'
-_run    = $(PY) -m visionpeft.benchmark -m 'method=$(METHOD)' 'seed=$(SEEDS)' $(_flags) $(1) $(_extra)
+_run    = $(PY) -m visionpeft.benchmark -m $(call quoted,method=$(METHOD)) $(call quoted,seed=$(SEEDS)) $(_flags) $(1) $(_extra)
 # a failed run (exit 1) does not keep the others from their table; a refused command (2) does; a refused table is told
 then_board = $(1); code=$$?; test $$code -gt 1 || $(or $(call _board),true) || { board=$$?; test $$code -gt 0 || code=$$board; }; exit $$code
-_board  = $(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published $(if $(WANDB),--wandb $(WANDB)))
+_board  = $(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.leaderboard "$$VISIONPEFT_RUNS" --published $(if $(WANDB),--wandb $(call quoted,$(WANDB))))
 
 .PHONY: help setup list data demo mini vtab fewshot dg tune leaderboard table export figures merge check-records test lint types check clean
 .DEFAULT_GOAL := help
@@ -70,7 +71,7 @@ list: $(READY) ## methods, tasks, recipes, backbones
 	@$(PY) -m visionpeft.benchmark list
 
 data: $(READY) ## get and check data sets: make data TASK=vtab_eurosat (or SUITE=vtab) DATA=<folder> TERMS=accept [SOURCE=tfds]
-	@$(PY) -m visionpeft.benchmark data $(if $(TASK),'task=$(TASK)') $(_extra)
+	@$(PY) -m visionpeft.benchmark data $(if $(TASK),$(call quoted,task=$(TASK))) $(_extra)
 
 demo: $(READY) ## the main job on the embedded default: four methods, three tasks, short schedules, a leaderboard
 	$(PY) -m visionpeft.benchmark -m 'method=linear,bitfit,lora' $(DEMO) $(_flags)
@@ -90,23 +91,23 @@ dg: $(READY) ## learnt in one domain, tested in others: make dg METHOD=lora TASK
 	@$(call then_board,$(call _run,$(call _tasks,dg) $(FEWSHOT)))
 
 tune: $(READY) ## choose settings on train800/val200: make tune METHOD=lora TASK=vtab_dtd TRIALS=32; then make vtab TUNED=1
-	@$(PY) -m visionpeft.benchmark tune -m 'method=$(METHOD)' 'task=$(if $(findstring *,$(TASK)),glob([$(TASK)]),$(TASK))' trials=$(TRIALS) $(_flags) $(TUNING) $(_extra)
+	@$(PY) -m visionpeft.benchmark tune -m $(call quoted,method=$(METHOD)) $(call quoted,task=$(if $(findstring *,$(TASK)),glob([$(TASK)]),$(TASK))) $(call quoted,trials=$(TRIALS)) $(_flags) $(TUNING) $(_extra)
 	@$(if $(call _on,$(DRY)),,$(PY) -m visionpeft.reports.budget "$$VISIONPEFT_RUNS")
 
 leaderboard: $(READY) ## page, Markdown and CSV tables from all records; WANDB=offline|online also logs them
 	@$(call _board)
 
 table: $(READY) ## the tables on standard output: make -s table FORMAT=latex|md|csv SUITE=vtab STANDALONE=1 > t.tex
-	@$(PY) -m visionpeft.reports.show "$$VISIONPEFT_RUNS" --format '$(FORMAT)' $(if $(SUITE),--suite '$(SUITE)') $(if $(call _on,$(STANDALONE)),--standalone)
+	@$(PY) -m visionpeft.reports.show "$$VISIONPEFT_RUNS" --format $(call quoted,$(FORMAT)) $(if $(SUITE),--suite $(call quoted,$(SUITE))) $(if $(call _on,$(STANDALONE)),--standalone)
 
 export: $(READY) ## all records as one flat table for pandas: RUNS/records.parquet
 	@$(PY) -m visionpeft.reports.flat "$$VISIONPEFT_RUNS"
 
 figures: $(READY) ## the leaderboard's charts as PNG, SVG, PDF and CSV; what a search chose: make figures METHOD=glora
-	@$(PY) -m visionpeft.reports.figures "$$VISIONPEFT_RUNS" $(if $(filter file,$(origin METHOD)),,--method '$(METHOD)') $(if $(SETTING),--setting '$(SETTING)')
+	@$(PY) -m visionpeft.reports.figures "$$VISIONPEFT_RUNS" $(if $(filter file,$(origin METHOD)),,--method $(call quoted,$(METHOD))) $(if $(SETTING),--setting $(call quoted,$(SETTING)))
 
 merge: $(READY) ## unite stores: make merge FROM=<another store> RUNS=<the store it comes to>
-	@$(if $(FROM),,$(error make merge needs FROM=<another store>))$(PY) -m visionpeft.benchmark.unite '$(FROM)' --into "$$VISIONPEFT_RUNS"
+	@$(if $(FROM),,$(error make merge needs FROM=<another store>))$(PY) -m visionpeft.benchmark.unite $(call quoted,$(FROM)) --into "$$VISIONPEFT_RUNS"
 
 check-records: $(READY) ## what is wrong with the records of a store, or needs a look: make check-records RUNS=<store>
 	@$(PY) -m visionpeft.reports.check "$$VISIONPEFT_RUNS" --pinned data/splits/digests.csv

@@ -36,7 +36,7 @@ def checked(path: Path) -> Record:
         if not isinstance(getattr(record, name), dict):
             raise Refused(f"{name} is {getattr(record, name)!r:.60}, expected an object; edited by hand?")
     for name, score in record.scores.items():
-        if not (isinstance(score, (int, float)) and 0 <= score <= 1):
+        if not (isinstance(score, (int, float)) and not isinstance(score, bool) and 0 <= score <= 1):
             raise Refused(f"accuracy {score!r:.60} of {name}, expected a number from 0 to 1; repeat that run")
     try:
         place = Store(path.parents[1]).path(record)

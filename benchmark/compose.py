@@ -183,8 +183,8 @@ def _user_cache() -> Path:
 
 
 def _seed(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"seed must be a whole number from 0 on, got {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:  # NumPy takes no more
+        raise ValueError(f"seed must be a whole number from 0 to {2**32 - 1}, got {value!r}")
     return value
 
 

@@ -119,9 +119,11 @@ def with_chosen(run: Run, tuning: Tuning, runs: Path) -> Run:
         raise ValueError(_missing(run, place, tuning))
     chosen: Chosen = read(Chosen, place / CHOSEN)
     if tuning.trials not in (None, chosen.budget["trials"]):
+        more = tuning.trials is not None and tuning.trials > chosen.budget["trials"]
+        again = f"tune on: {_command(run, tuning)}" if more else "tune with fewer under another name, study=..."
         raise ValueError(
             f"study {name} had {chosen.budget['trials']} trials, this asks for {tuning.trials}; "
-            f"leave trials out, or tune again: {_command(run, tuning)}"
+            f"leave trials out, or {again}"
         )
     given = {word.lstrip("+").partition("=")[0] for word in run.overrides or ()}
     if both := sorted(given & set(chosen.settings)):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType
 
@@ -51,6 +53,8 @@ EPOCH: dict[str, Kind] = {"epoch": int, "val": (int, float, NoneType), "val_loss
 RULES = ("last", "best_val")
 """The selection rules that tables have words for."""
 
+UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+"""What no name has and figures, files or terminals choke on: control characters and halves of surrogate pairs."""
 LARGEST = sys.float_info.max
 
 
@@ -93,11 +97,25 @@ def _complete(record: Record) -> None:
     for name, kind in OBSERVED.items():
         _of_kind(getattr(record, name), kind, name)
     _check_inside(record)
+    for text in _texts([record.label, run]):
+        if found := UNSEEN.search(text):
+            raise ValueError(f"has {found[0]!r}, which cannot be shown, in {text!r:.60}; edited by hand?")
     method = run["method"]["name"]
     if record.label != method and not record.label.startswith(f"{method} ("):
         raise ValueError(f"is called {record.label!r:.60}, but its method is {method}; edited by hand?")
     if run["recipe"]["select"] not in RULES:
         raise TypeError(f"run.recipe.select is {run['recipe']['select']!r:.60}, expected one of {', '.join(RULES)}")
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield all text in a plain value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts([*value, *value.values()])
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry)
 
 
 def _check_inside(record: Record) -> None:

@@ -77,7 +77,8 @@ def test_a_study_then_final_runs_with_what_it_chose(command, folders, capsys):
     facts = [budget[name] for name in ("trials", "sampler", "seed", "pruner", "folds")]
     assert facts == [3, "tpe", 0, "none", 1] and len(budget["space"]) == 10
     for word, message in {
-        "trials=4": "had 3 trials, this asks for 4",
+        "trials=4": "had 3 trials, this asks for 4; leave trials out, or tune on: python -m visionpeft.benchmark tune",
+        "trials=2": "had 3 trials, this asks for 2; leave trials out, or tune with fewer under another name, study=",
         "lr=1": "leave it out",
         "epochs=3": "epochs was 2",
     }.items():

@@ -194,6 +194,7 @@ SPOILT = {
     "another name": (lambda path: path.rename(path.with_name("t--m--s5--0123456789.json")), "renamed by hand?"),
     "NaN": (lambda path: edit(path, scores={"test": float("nan")}), "accuracy nan of test, expected a number"),
     "percent": (lambda path: edit(path, scores={"test": 93}), "accuracy 93 of test, expected a number"),
+    "no number": (lambda path: edit(path, scores={"test": True}), "accuracy True of test, expected a number"),
     "another type": (lambda path: edit(path, provenance=[]), "provenance is [], expected an object"),
     "a changed text": (lambda path: path.write_text(path.read_text().replace("0.5", "0.6")), "changed after it was"),
     "a bottomless file": (lambda path: path.write_text("[" * 100_000), "not readable as JSON"),
