@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+
+if __name__ == "__main__":  # the rest takes seconds to import, in which nothing is lost: no traceback
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -180,4 +184,5 @@ def _one_message(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

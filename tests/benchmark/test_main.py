@@ -359,6 +359,17 @@ def test_ctrl_c_stops_at_once_and_says_how_to_go_on(folders):
     assert not list(record_files(folders / "runs"))
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc to see what is imported")
+def test_ctrl_c_while_libraries_are_imported_is_no_traceback(folders):
+    process = subprocess.Popen([sys.executable, "-m", "visionpeft.benchmark", *RUN], stderr=subprocess.PIPE, text=True)
+    maps, deadline = Path(f"/proc/{process.pid}/maps"), time.monotonic() + 60
+    while "libtorch" not in maps.read_text() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert (process.returncode, message) == (130, "")
+
+
 def test_list_shows_what_there_is(command, capsys):
     assert command("list", "method") == 0
     shown = capsys.readouterr().out
