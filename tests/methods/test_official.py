@@ -18,7 +18,7 @@ from visionpeft.methods.base import Method
 from visionpeft.methods.bitfit import BitFit
 from visionpeft.methods.fact import FacTTK, FacTTT
 from visionpeft.methods.glora import GLoRA
-from visionpeft.methods.glora_subnets import configure
+from visionpeft.methods.glora_subnets import choose
 from visionpeft.methods.lora import LoRA
 from visionpeft.methods.repadapter import RepAdapter
 from visionpeft.methods.ssf import SSF
@@ -136,7 +136,7 @@ def glora(t: Official) -> Iterator[tuple[str, Tensor]]:
 
 
 def each_layer_its_own(model: nn.Module) -> None:
-    configure(model, "-".join(WORDS[(37 * j + 11) % 432] for j in range(4 * DEPTH)))
+    choose(model, tuple(WORDS[(37 * j + 11) % 432] for j in range(4 * DEPTH)))
 
 
 def gelu_instead(model: nn.Module) -> None:
