@@ -10,7 +10,7 @@ from visionpeft.data.cache import VERSION
 from visionpeft.data.target import columns, reachable
 from visionpeft.data.task import DataError, Source, Task
 
-from .backbone import build, describe, outline, pretraining, view
+from .backbone import build, describe, outline, pretraining, view, weights_sha256
 from .device import pick_device, pick_precision
 from .lists import described_lists
 from .record import run_id
@@ -55,7 +55,7 @@ def insist_on_backbone(planned: Planned) -> None:
     Raises:
         ValueError: the file has changed since.
     """
-    if describe(planned.run.backbone)["weights_sha256"] != planned.resolved["backbone"]["weights_sha256"]:
+    if weights_sha256(planned.run.backbone) != planned.resolved["backbone"]["weights_sha256"]:
         raise ValueError(
             f"the weights {planned.run.backbone.weights} changed since this run was planned; give the command again"
         )

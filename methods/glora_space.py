@@ -66,14 +66,15 @@ def spread(config: str, layers: int) -> Words:
     return words
 
 
-def choices(smaller_ranks: Sequence[int] = (), bias: bool = True) -> list[Kinds]:
+@cache  # a supernet asks for those of every layer at every step
+def choices(smaller_ranks: tuple[int, ...] = (), bias: bool = True) -> tuple[Kinds, ...]:
     """Return what each support may be; a low rank may have smaller ranks besides its full one.
 
     Where there is no `bias`, D does nothing and is none.
     """
     low = ("L", *(f"L{rank}" for rank in smaller_ranks))
     supports = SUPPORTS if bias else SUPPORTS | {"D": "N"}
-    return [[low if letter == "L" else (letter,) for letter in allowed] for allowed in supports.values()]
+    return tuple(tuple(low if letter == "L" else (letter,) for letter in allowed) for allowed in supports.values())
 
 
 def draw_word(supports: Sequence[Kinds], rng: random.Random) -> str:

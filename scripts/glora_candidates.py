@@ -96,9 +96,7 @@ def rate(score: Callable[..., object], words: list[Words], device: torch.device,
 
 def main() -> None:
     """Print candidates per second, and images per second of a merged and an unmerged model."""
-    parser = arguments(
-        argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    )
+    parser = arguments(__doc__)
     parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
     device = pick_device(args.device)

@@ -131,8 +131,9 @@ def where(device: torch.device) -> str:
     return f"{name}, torch {torch.__version__.partition('+')[0]}"
 
 
-def arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add what this script and `glora_candidates` both ask for."""
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what this script, `glora_candidates` and `glora_profile` all ask for."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=MODELS, default="tiny")
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=8)
@@ -143,9 +144,7 @@ def arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def main() -> None:
     """Print what was asked for as Markdown tables."""
-    parser = arguments(
-        argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    )
+    parser = arguments(__doc__)
     parser.add_argument("parts", nargs="*", default=["flops", "step"])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--draws", type=int, default=100, help="random configurations whose FLOPs are averaged")

@@ -10,7 +10,6 @@ is left is Python's and autograd's own. The profiler itself takes time: read the
 
 from __future__ import annotations
 
-import argparse
 import re
 import time
 from collections.abc import Iterable
@@ -63,9 +62,7 @@ def parts(run: Step, model: nn.Module, words: Iterable[tuple[str, ...]]) -> dict
 
 def main() -> None:
     """Print the table."""
-    parser = arguments(
-        argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    )
+    parser = arguments(__doc__)
     parser.add_argument("--batch", type=int, default=8)
     args = parser.parse_args()
     device = pick_device(args.device)
@@ -73,15 +70,13 @@ def main() -> None:
     lora = made(args.model, LoRA(rank=args.rank, targets=LINEARS), device, run.precision)
     glora = made(args.model, GLoRA(rank=args.rank), device, run.precision)
     words = list(subnets(glora, args.repeats))
-    one, other = parts(run, lora, words), parts(run, glora, words)
+    one, other = (shown | {"all": sum(shown.values())} for shown in (parts(run, lora, words), parts(run, glora, words)))
     print(
         f"## Where a step goes: {args.model}, batch {args.batch}, rank {args.rank}, {run.precision}, {where(device)}\n"
     )
     print("| | LoRA, all linear layers, ms | GLoRA, supernet, ms | difference |\n|---|--:|--:|--:|")
-    whole = {"all": sum(one.values())}, {"all": sum(other.values())}
-    for name, mine in (one | whole[0]).items():
-        theirs = (other | whole[1])[name]
-        print(f"| {name} | {mine * 1e3:.1f} | {theirs * 1e3:.1f} | {(theirs - mine) * 1e3:+.1f} |")
+    for name, mine in one.items():
+        print(f"| {name} | {mine * 1e3:.1f} | {other[name] * 1e3:.1f} | {(other[name] - mine) * 1e3:+.1f} |")
 
 
 if __name__ == "__main__":
