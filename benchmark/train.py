@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from visionpeft.data.augment import Augmented
@@ -23,7 +24,7 @@ from .backbone import build, view
 from .cost import SAMPLE, flops_of_step
 from .device import pick_precision, write_out_attention
 from .kept import Epochs
-from .loop import Course, Loop, predict
+from .loop import Course, Loop, answers, predict
 from .spec import Run
 
 SAW_VALIDATION = "_fitted_on_validation"
@@ -104,11 +105,23 @@ class TrainingJob:
 
     def validate(self, model: nn.Module) -> Score:
         """Score a model on the validation split; refuses one that was fitted on it."""
-        if getattr(model, SAW_VALIDATION, False):
-            raise ValueError("this model was fitted on the validation images; validate one fitted on split='train'")
-        batches = self._split("val")
+        batches = self._unseen(model)
         classes, loss = predict(model, batches, self.precision)
         return Score((classes == batches.labels.cpu()).double().mean().item(), loss)
+
+    def outcomes(self, model: nn.Module, order: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield whether validation images are classified rightly and their losses, a batch after the other."""
+        batches = self._unseen(model)
+        for logits, y in answers(model, batches.iterate(order, batch_size), self.precision, self.device):
+            losses = F.cross_entropy(logits, y, reduction="none")
+            right, losses = torch.stack([logits.argmax(-1) == y, losses]).cpu()  # one wait for the device
+            yield right.bool(), losses
+
+    def _unseen(self, model: nn.Module) -> Batches:
+        """Return the validation split, which this model was not fitted on."""
+        if getattr(model, SAW_VALIDATION, False):
+            raise ValueError("this model was fitted on the validation images; validate one fitted on split='train'")
+        return self._split("val")
 
     def fit(
         self,

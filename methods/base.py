@@ -99,6 +99,18 @@ class Job(Protocol):
     def validate(self, model: nn.Module) -> Score:
         """Score `model` on the validation split; refuses a model that was fitted on it."""
 
+    def outcomes(self, model: nn.Module, order: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield what `model` makes of validation images, a batch after the other; refuses as `validate` does.
+
+        Args:
+            model: for classification.
+            order: positions in the split, (m,).
+            batch_size: images that are looked at together.
+
+        Yields:
+            Whether each image is classified rightly and its cross-entropy in nats, both (batch,), on the CPU.
+        """
+
     def note(self, name: str, value: object) -> None:
         """Keep a JSON-able value in the run's record, such as the history of a search."""
 

@@ -9,22 +9,25 @@ crossovers of the best so far, topped up with random draws, no words scored twic
   a limit that random draws do not meet is waited for without end;
 - where a generation finds nothing new in 100 draws one after the other, it stays smaller; there it draws on;
 - chance and candidates are saved after each generation, so that an interrupted search ends as it would have.
+
+Candidates race (`race`): one that can no longer become a parent is left before it has seen all validation images, which
+changes neither parents nor winner.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .base import Score
 from .glora_space import Space, Words, cross
+from .race import Outcomes, Race, standing
 
 if TYPE_CHECKING:
     from .glora import GLoRA
@@ -34,48 +37,53 @@ ATTEMPTS = 100
 
 
 class Candidate(NamedTuple):
-    """A configuration with its live parameters and how its subnet of the supernet did on the validation split."""
+    """A configuration with its live parameters and how its subnet of the supernet did on the validation split.
+
+    If it was left after some of the images, the score is the best that it could have had.
+    """
 
     generation: int
     words: Words
     params: int
     score: Score
+    images: int
 
     @property
-    def rank(self) -> tuple[bool, float, float, int]:
+    def rank(self) -> tuple[tuple[bool, float, float], int]:
         """Sort key: the best candidate has the smallest."""
-        accuracy, loss = self.score
-        return (False, -accuracy, loss, self.params) if math.isfinite(loss) else (True, -accuracy, 0.0, self.params)
+        return standing(self.score), self.params
 
 
 @dataclass
 class State:
-    """Where a search stands: source of chance, next generation, all candidates so far in order, seconds spent."""
+    """Where a search stands: chance, the race, next generation, all candidates so far in order, seconds spent."""
 
     rng: random.Random
+    race: Race
     generation: int = 0
     tried: dict[Words, Candidate] = field(default_factory=dict)
     seconds: float = 0.0
 
     @classmethod
-    def load(cls, file: Path, seed: int) -> State:
-        """Return what was saved, or a fresh start from the seed."""
-        state = cls(random.Random(seed))
+    def load(cls, file: Path, seed: int, images: int) -> State:
+        """Return what was saved, or a fresh start from the seed, with this many images to score candidates on."""
+        state = cls(random.Random(seed), Race.of(images))
         if file.exists():
             saved = json.loads(file.read_text())
             version, numbers, gauss = saved["rng"]
             state.rng.setstate((version, tuple(numbers), gauss))
             state.generation, state.seconds = saved["generation"], saved["seconds"]
-            for generation, config, params, accuracy, loss in saved["tried"]:
+            state.race = Race(**saved["race"])
+            for generation, config, params, accuracy, loss, seen in saved["tried"]:
                 words = tuple(config.split("-"))
-                state.tried[words] = Candidate(generation, words, params, Score(accuracy, loss))
+                state.tried[words] = Candidate(generation, words, params, Score(accuracy, loss), seen)
         return state
 
     def save(self, file: Path) -> None:
         """Write the state, whole or not at all."""
-        tried = [[c.generation, "-".join(c.words), c.params, *c.score] for c in self.tried.values()]
-        saved = {"rng": self.rng.getstate(), "generation": self.generation, "seconds": self.seconds, "tried": tried}
-        text = json.dumps(saved)
+        tried = [[c.generation, "-".join(c.words), c.params, *c.score, c.images] for c in self.tried.values()]
+        saved = {"rng": self.rng.getstate(), "race": vars(self.race), "generation": self.generation}
+        text = json.dumps(saved | {"seconds": self.seconds, "tried": tried})
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_suffix(".new")
         with new.open("w") as stream:
@@ -86,23 +94,31 @@ class State:
 
     def best(self, number: int) -> list[Candidate]:
         """Return the best candidates so far."""
-        return sorted(self.tried.values(), key=lambda candidate: candidate.rank)[:number]
+        return leading(self.tried.values(), number)
 
 
-def evolve(method: GLoRA, space: Space, score: Callable[[Words], Score], state: State) -> Iterator[State]:
+def leading(candidates: Iterable[Candidate], number: int) -> list[Candidate]:
+    """Return the best of some candidates, of equals those that come first."""
+    return sorted(candidates, key=lambda candidate: candidate.rank)[:number]
+
+
+def evolve(method: GLoRA, space: Space, outcomes: Callable[[Words], Outcomes], state: State) -> Iterator[State]:
     """Search for the words with the best score; yield the state after each generation, to be saved or shown.
 
     Args:
         method: population, parents, mutants, crossovers, mutation and generations.
         space: what candidates are drawn from.
-        score: how good words are; called once for each candidate.
+        outcomes: of words, what their subnet makes of validation images; called once for each candidate.
         state: where to go on from, and what is changed.
     """
     begun = time.monotonic() - state.seconds
     while state.generation <= method.generations:
-        parents = [candidate.words for candidate in state.best(method.parents)]
-        for words in breed(method, parents, space, state):
-            state.tried[words] = Candidate(state.generation, words, space.size(words), score(words))
+        best = state.best(method.parents)
+        for words in breed(method, [candidate.words for candidate in best], space, state):
+            bar = best[-1].score if method.race and len(best) == method.parents else None
+            scored = state.race.run(outcomes(words), bar)
+            state.tried[words] = Candidate(state.generation, words, space.size(words), *scored)
+            best = leading([*best, state.tried[words]], method.parents)
         state.generation += 1
         state.seconds = time.monotonic() - begun
         yield state

@@ -28,16 +28,18 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from .base import Job, Method, Score, positive
+from .base import Job, Method, positive
 from .evolution import Candidate, State, evolve
 from .glora_linear import GLoRALinear
 from .glora_space import EVERY, LARGEST, SMALLEST, SUPPORTS, Space, Words, choices, draw_word, parse, spread
 from .glora_subnets import MergedSubnets, adapted_layers, choose, inherit
+from .race import Outcomes
 from .surgery import freeze, heads, swap
 
 
@@ -63,11 +65,13 @@ class GLoRA(Method):
         mutation: see mutants.
         crossovers: candidates per generation made by mixing two parents; the rest is random.
         generations: bred after the random one; with 0 the search is random.
+        race: leave a candidate as soon as it cannot become a parent any more, whatever the images that it has not seen
+            would say: the same winner for fewer forward passes. Without it the record has every candidate's accuracy.
         inherit: keep the supernet's weights for the winner instead of training it anew; the record of a run without
             it has the score of such a winner as "inherited" besides.
     """
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     rank: int = field(default=8, metadata={"instead": "give the largest as rank and the others as smaller_ranks"})
     smaller_ranks: tuple[int, ...] = ()
     config: str | None = None
@@ -83,6 +87,7 @@ class GLoRA(Method):
     mutation: float = 0.2
     crossovers: int = 25
     generations: int = 20
+    race: bool = True
     inherit: bool = False
 
     def __post_init__(self) -> None:
@@ -193,39 +198,42 @@ class GLoRA(Method):
         """Return the best candidate by validation with the supernet's weights; the record gets all that were tried."""
         layers, file = [layer for layer, _ in subnets.layers], job.workspace / "search.json"
         space = self.space(layers, self.limit(layers))
-        state = State.load(file, job.seed)
+        state = State.load(file, job.seed, sum(len(y) for _, y in job.batches("val")))
         job.spent(state.seconds)
-
         total = self.population * (self.generations + 1)
 
-        def score(words: Words) -> Score:
-            job.progress(standing(state, space.limit), len(state.tried), total)
-            return job.validate(subnets.become(words))
+        def outcomes(words: Words) -> Outcomes:
+            job.progress(found(state, space.limit), len(state.tried), total)
+            return partial(job.outcomes, subnets.become(words))
 
-        for _ in evolve(self, space, score, state):
+        for _ in evolve(self, space, outcomes, state):
             state.save(file)
             left = state.seconds / state.generation * (self.generations + 1 - state.generation)
             where = f"generation {state.generation} of {self.generations + 1}, {left:.0f} s left"
-            job.say(f"{standing(state, space.limit)}: {where}")
+            job.say(f"{found(state, space.limit)}: {where}")
         tried = list(state.tried.values())
         best = state.best(1)[0]
         job.note("search", history(tried, best) | {"layers": sizes(subnets, space), "seconds": state.seconds})
         return best
 
 
-def standing(state: State, limit: float | None) -> str:
+def found(state: State, limit: float | None) -> str:
     """Return in words how far a search has come: the best validation accuracy so far, its parameters, their limit."""
     best = [f", best {c.score.accuracy:.1%} with {c.params:,} parameters" for c in state.best(1)]
     return "".join(["search", *best, *([f", limit {limit:,.0f}"] if best and limit is not None else [])])
 
 
 def history(tried: list[Candidate], best: Candidate) -> dict[str, object]:
-    """Return the record of a search, one list per quantity; a configuration is its layers' words joined by "-"."""
+    """Return the record of a search, one list per quantity; a configuration is its layers' words joined by "-".
+
+    Of a candidate that was left after some `images`, accuracy and loss are the best that it could have had.
+    """
     return {
         "winner": tried.index(best),
         "config": ["-".join(candidate.words) for candidate in tried],
         "generation": [candidate.generation for candidate in tried],
         "params": [candidate.params for candidate in tried],
+        "images": [candidate.images for candidate in tried],
         "accuracy": [candidate.score.accuracy for candidate in tried],
         "loss": [loss if math.isfinite(loss := candidate.score.loss) else None for candidate in tried],
     }

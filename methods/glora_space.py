@@ -7,11 +7,14 @@ word stands for all layers alike.
 
 from __future__ import annotations
 
+import math
 import random
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from itertools import accumulate, product
 
 SUPPORTS = {"A": "LVSN", "B": "LVSN", "C": "LVN", "D": "VSN", "E": "VSN"}
 """What each support may be, largest first: 4 x 4 x 3 x 3 x 3 = 432 words with one rank."""
@@ -88,6 +91,29 @@ def drawn(kinds: Kinds, rng: random.Random) -> str:
     return kind[0] if len(kind) == 1 else rng.choice(kind)
 
 
+class Ladder:
+    """The words of a layer by their parameters, fewest first, and how likely `draw_word` is to give each."""
+
+    def __init__(self, supports: Sequence[Kinds], size: Callable[[str], int]) -> None:
+        likely = [{c: 1 / len(kinds) / len(kind) for kind in kinds for c in kind} for kinds in supports]
+        words = [("".join(choice), math.prod(map(dict.__getitem__, likely, choice))) for choice in product(*likely)]
+        self.steps = sorted((size(word), word, chance) for word, chance in words)
+        self.reached = list(accumulate((chance for *_, chance in self.steps), initial=0.0))
+
+    def below(self, params: int) -> float:
+        """Return the probability that a word drawn at random has fewer parameters."""
+        return self.reached[self._first(params)]
+
+    def draw(self, params: int, rng: random.Random) -> tuple[str, int]:
+        """Return a random word of those that have fewer, and its parameters."""
+        at = bisect_right(self.reached, rng.random() * self.below(params), hi=self._first(params))
+        smaller, word, _ = self.steps[at - 1]
+        return word, smaller
+
+    def _first(self, params: int) -> int:  # the first step that has as many
+        return bisect_left(self.steps, (params,))
+
+
 @dataclass(frozen=True)
 class Space:
     """What supernet and search draw from.
@@ -120,15 +146,25 @@ class Space:
         return sum(size(word) for size, word in zip(self.sizes, words, strict=True))
 
     def shrink(self, words: Words, rng: random.Random) -> Words:
-        """Return the words, changed at random towards fewer parameters until they meet the limit."""
+        """Return the words, changed at random towards fewer parameters until they meet the limit.
+
+        The words of one layer after the other are drawn anew, a draw counting if it has fewer parameters; those that do
+        not count are never made, or small limits would take seconds.
+        """
         changed = list(words)
         params = [size(word) for size, word in zip(self.sizes, words, strict=True)]
-        while self.limit is not None and sum(params) > self.limit:
-            i = rng.randrange(len(changed))
-            word = draw_word(self.choices[i], rng)
-            if (smaller := self.sizes[i](word)) < params[i]:
-                changed[i], params[i] = word, smaller
+        if self.limit is None or sum(params) <= self.limit:
+            return words
+        chances = [ladder.below(number) for ladder, number in zip(self._ladders, params, strict=True)]
+        while sum(params) > self.limit:
+            (i,) = rng.choices(range(len(changed)), chances)
+            changed[i], params[i] = self._ladders[i].draw(params[i], rng)
+            chances[i] = self._ladders[i].below(params[i])
         return tuple(changed)
+
+    @cached_property
+    def _ladders(self) -> list[Ladder]:
+        return [Ladder(supports, size) for supports, size in zip(self.choices, self.sizes, strict=True)]
 
 
 def cross(one: Words, other: Words, rng: random.Random) -> Words:

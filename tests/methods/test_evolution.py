@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import asdict
 
 import pytest
+import torch
 
 from visionpeft.methods.base import Score
 from visionpeft.methods.evolution import Candidate, State, evolve
 from visionpeft.methods.glora import GLoRA
 from visionpeft.methods.glora_space import LARGEST, Space, choices
+from visionpeft.methods.race import Race
 
 WEIGHT = {"L": 8, "V": 3, "S": 1, "N": 0}
 
@@ -23,19 +25,37 @@ def space(layers: int, limit: float | None = None) -> Space:
     return Space([choices()] * layers, [size] * layers, limit)
 
 
+IMAGES = 20
+
+
 def scarcity(words) -> Score:
-    """Best where nothing is chosen."""
+    """Best where nothing is chosen: of 20 images right are those that ask for no less."""
     total = sum(size(word) for word in words)
-    return Score(1 / (1 + total), float(total))
+    return Score(sum(total <= 80 * image for image in range(IMAGES)) / IMAGES, float(total))
+
+
+def outcomes_of(score):
+    """What gives a score: the first images are right, and all losses are alike."""
+
+    def outcomes(words):
+        accuracy, loss = score(words)
+        right = torch.arange(IMAGES) < round(accuracy * IMAGES)
+        return lambda order, batch_size: ((right[p], torch.full(p.shape, loss)) for p in order.split(batch_size))
+
+    return outcomes
+
+
+def begun(seed: int) -> State:
+    return State(random.Random(seed), Race.of(IMAGES))
 
 
 def search(score=scarcity, layers=4, seed=0, limit=None, **fields) -> list[Candidate]:
-    return searched(GLoRA(**fields), space(layers, limit), score, State(random.Random(seed)))
+    return searched(GLoRA(**fields), space(layers, limit), score, begun(seed))
 
 
 def searched(method, within, score, state, file=None) -> list[Candidate]:
     """All candidates of a search, which is saved after each generation where there is a file."""
-    for left in evolve(method, within, score, state):
+    for left in evolve(method, within, outcomes_of(score), state):
         assert left is state
         if file:
             left.save(file)
@@ -43,7 +63,7 @@ def searched(method, within, score, state, file=None) -> list[Candidate]:
 
 
 def test_the_published_numbers_of_candidates():
-    tried = search(layers=48)
+    tried = search(layers=48, race=False)
     assert Counter(c.generation for c in tried) == dict.fromkeys(range(21), 50)
     assert len({c.words for c in tried}) == 1050
     assert all(c.params == sum(map(size, c.words)) and c.score == scarcity(c.words) for c in tried)
@@ -66,7 +86,7 @@ def test_the_last_generation_counts():
 
     def later_is_better(words):
         seen.append(words)
-        return Score(len(seen) / 10_000, 0.0)
+        return Score(0.5, 1 / len(seen))
 
     tried = search(later_is_better, generations=3)
     assert min(tried, key=lambda c: c.rank) == tried[-1] and tried[-1].generation == 3
@@ -74,7 +94,7 @@ def test_the_last_generation_counts():
 
 def test_ties():
     def candidate(accuracy, loss, params):
-        return Candidate(0, (LARGEST,), params, Score(accuracy, loss))
+        return Candidate(0, (LARGEST,), params, Score(accuracy, loss), IMAGES)
 
     best = candidate(0.5, 1.0, 10)
     worse = [candidate(0.5, 1.0, 11), candidate(0.5, 1.1, 1), candidate(0.4, 0.1, 1)]
@@ -111,7 +131,7 @@ class Killed(BaseException):
 def test_an_interrupted_search_ends_as_it_would_have(tmp_path, after):
     """Killed while it scores its n-th candidate; what was scored in whole generations is not scored again."""
     method = GLoRA(population=10, parents=3, mutants=4, crossovers=4, generations=3)
-    whole = searched(method, space(4), scarcity, State(random.Random(5)))
+    whole = searched(method, space(4), scarcity, begun(5))
     seen, file = [], tmp_path / "run" / "search.json"
 
     def fatal(words):
@@ -121,18 +141,20 @@ def test_an_interrupted_search_ends_as_it_would_have(tmp_path, after):
         return scarcity(words)
 
     with pytest.raises(Killed):
-        searched(method, space(4), fatal, State.load(file, 5), file)
+        searched(method, space(4), fatal, State.load(file, 5, IMAGES), file)
     scored = []
-    resumed = State.load(file, 5)
+    resumed = State.load(file, 5, IMAGES)
     assert len(resumed.tried) == after - after % 10
     found = searched(method, space(4), lambda words: scored.append(words) or scarcity(words), resumed, file)
     assert found == whole and len(scored) == 40 - (after - after % 10)
-    assert State.load(file, 99).best(5) == sorted(whole, key=lambda c: c.rank)[:5]
+    assert State.load(file, 99, IMAGES).best(5) == sorted(whole, key=lambda c: c.rank)[:5]
 
 
 def test_a_state_survives_what_json_lacks(tmp_path):
-    state = State(random.Random(1), 2, {(LARGEST,): Candidate(1, (LARGEST,), 5, Score(1 / 3, math.nan))})
+    tried = {(LARGEST,): Candidate(1, (LARGEST,), 5, Score(1 / 3, math.nan), 2)}
+    state = State(random.Random(1), Race([4, 3, 4], [2, 1, 0]), 2, tried)
     state.save(tmp_path / "search.json")
-    again = State.load(tmp_path / "search.json", 0)
+    again = State.load(tmp_path / "search.json", 0, 9)
     assert again.rng.random() == state.rng.random()
     assert repr(asdict(again)["tried"]) == repr(asdict(state)["tried"]) and again.generation == 2
+    assert again.race == state.race

@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import time
 from collections import Counter
 
 import pytest
@@ -107,3 +108,42 @@ def test_shrink_meets_any_limit(limit):
         assert five.size(words) == sum(map(size, words)) <= limit
     words = ("NNNNN",) * 5
     assert five.shrink(words, rng) == words
+
+
+def test_a_word_is_made_smaller_as_if_it_were_drawn_until_it_is():
+    """One layer with ranks 8 and 4, down to 6 of at most 30 parameters: how often each size comes, in 20,000 draws."""
+
+    def weigh(word: str) -> int:
+        return sum({"L": 8, "L4": 4, "V": 3, "S": 1, "N": 0}[choice] for choice in split(word))
+
+    supports = choices((4,))
+    odds: Counter[int] = Counter()
+    for choice in itertools.product(*[[c for kind in kinds for c in kind] for kinds in supports]):
+        likely = [1 / len(kinds) / (2 if c[0] == "L" else 1) for c, kinds in zip(choice, supports, strict=True)]
+        odds[weigh("".join(choice))] += math.prod(likely)
+    reached, ends = {30: 1.0}, Counter()
+    for params in range(
+        30, 6, -1
+    ):  # from a size above 6 to each smaller one, in proportion to how likely that is drawn
+        below = sum(chance for size, chance in odds.items() if size < params)
+        for size, chance in odds.items():
+            if size < params:
+                share = reached.get(params, 0.0) * chance / below
+                (ends if size <= 6 else reached)[size] = (ends if size <= 6 else reached).get(size, 0.0) + share
+    rng, one = random.Random(0), Space([supports], [weigh], 6)
+    found = Counter(weigh(one.shrink((LARGEST,), rng)[0]) for _ in range(20_000))
+    assert weigh(LARGEST) == 30 and sum(ends.values()) == pytest.approx(1)
+    for size in range(7):
+        assert found[size] / 20_000 == pytest.approx(ends[size], abs=4 * math.sqrt(ends[size] / 20_000) + 1e-9)
+
+
+def test_a_small_limit_is_met_at_once():
+    """48 layers of at most a parameter each: 200 configurations in the time of a few draws, not of thousands each."""
+    rng, tight = random.Random(0), space(48, 48)
+    begun = time.process_time()
+    assert all(tight.size(tight.shrink(tight.draw(rng), rng)) <= 48 for _ in range(200))
+    spent = time.process_time() - begun
+    begun = time.process_time()
+    for _ in range(2000):
+        tight.draw(rng)
+    assert spent < 8 * (time.process_time() - begun)

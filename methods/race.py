@@ -1,0 +1,74 @@
+"""Scoring many candidates on the same images without finishing those that have lost.
+
+A search asks of a candidate only whether it is among its best. So the images on which candidates so far failed most
+often come first, and a candidate is left as soon as it would be behind the worst of the best even with every image that
+it has not seen right and without loss. What a search keeps, and so what it breeds and finds, is what it would be if
+every candidate saw every image; only figures of candidates that were left are bounds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .base import Score
+
+Outcomes = Callable[[Tensor, int], Iterator[tuple[Tensor, Tensor]]]
+"""Given an order of images and a batch size, whether a candidate is right and its losses, a batch after the other."""
+LOOKS = 4
+"""Batches that all images are seen in, so that a candidate can be left between them: more would save some images, but
+what a device takes for a batch hardly falls with its size."""
+
+
+def standing(score: Score) -> tuple[bool, float, float]:
+    """Return a sort key, smallest for the best: higher accuracy, then lower loss; without a finite loss behind all."""
+    accuracy, loss = score
+    return (False, -accuracy, loss) if math.isfinite(loss) else (True, -accuracy, 0.0)
+
+
+@dataclass
+class Race:
+    """The images and how hard they were so far.
+
+    Attributes:
+        seen: for each image, by how many candidates.
+        failed: for each image, how many of these got it wrong.
+    """
+
+    seen: list[int]
+    failed: list[int]
+
+    @classmethod
+    def of(cls, images: int) -> Race:
+        """Return a race on this many images, of which nothing is known."""
+        return cls([0] * images, [0] * images)
+
+    @property
+    def order(self) -> list[int]:
+        """Return the images, those on which the largest part of the candidates failed first."""
+        rates = [(failed + 1) / (seen + 2) for failed, seen in zip(self.failed, self.seen, strict=True)]
+        return sorted(range(len(rates)), key=lambda image: -rates[image])
+
+    def run(self, outcomes: Outcomes, bar: Score | None) -> tuple[Score, int]:
+        """Score a candidate until it is sure to be behind `bar`.
+
+        Returns:
+            The score and the number of images seen; if these are not all, the best score that it could have had.
+        """
+        images, order = len(self.seen), self.order
+        losses: list[float] = []
+        wrong, best = 0, Score(1.0, 0.0)
+        for right, loss in outcomes(torch.tensor(order), math.ceil(images / LOOKS)):
+            for image, hit in zip(order[len(losses) :], right.tolist(), strict=False):
+                self.seen[image] += 1
+                self.failed[image] += not hit
+                wrong += not hit
+            losses += loss.tolist()
+            best = Score((images - wrong) / images, math.fsum(losses) / images)  # exact sums: losses only add to them
+            if bar is not None and standing(best) > standing(bar):
+                break
+        return best, len(losses)
