@@ -109,13 +109,15 @@ class TrainingJob:
         classes, loss = predict(model, batches, self.precision)
         return Score((classes == batches.labels.cpu()).double().mean().item(), loss)
 
-    def outcomes(self, model: nn.Module, order: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield whether validation images are classified rightly and their losses, a batch after the other."""
-        batches = self._unseen(model)
-        for logits, y in answers(model, batches.iterate(order, batch_size), self.precision, self.device):
-            losses = F.cross_entropy(logits, y, reduction="none")
-            right, losses = torch.stack([logits.argmax(-1) == y, losses]).cpu()  # one wait for the device
-            yield right.bool(), losses
+    def outcomes(self, model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return whether some validation images are classified rightly, and their losses."""
+        batches = self._unseen(model).iterate(images)
+        found = [
+            torch.stack([logits.argmax(-1) == y, F.cross_entropy(logits, y, reduction="none")])
+            for logits, y in answers(model, batches, self.precision, self.device)
+        ]
+        right, losses = torch.cat(found, dim=1).cpu()  # one wait for the device
+        return right.bool(), losses
 
     def _unseen(self, model: nn.Module) -> Batches:
         """Return the validation split, which this model was not fitted on."""

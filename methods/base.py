@@ -99,16 +99,15 @@ class Job(Protocol):
     def validate(self, model: nn.Module) -> Score:
         """Score `model` on the validation split; refuses a model that was fitted on it."""
 
-    def outcomes(self, model: nn.Module, order: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield what `model` makes of validation images, a batch after the other; refuses as `validate` does.
+    def outcomes(self, model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `model` makes of some validation images; refuses as `validate` does.
 
         Args:
-            model: for classification.
-            order: positions in the split, (m,).
-            batch_size: images that are looked at together.
+            model: any mode; left in eval mode.
+            images: their positions in the split, (m,).
 
-        Yields:
-            Whether each image is classified rightly and its cross-entropy in nats, both (batch,), on the CPU.
+        Returns:
+            Whether each is classified rightly, and its cross-entropy in nats, both (m,), on the CPU.
         """
 
     def note(self, name: str, value: object) -> None:

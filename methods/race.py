@@ -9,7 +9,7 @@ every candidate saw every image; only figures of candidates that were left are b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,11 +17,11 @@ from torch import Tensor
 
 from .base import Score
 
-Outcomes = Callable[[Tensor, int], Iterator[tuple[Tensor, Tensor]]]
-"""Given an order of images and a batch size, whether a candidate is right and its losses, a batch after the other."""
-LOOKS = 4
-"""Batches that all images are seen in, so that a candidate can be left between them: more would save some images, but
-what a device takes for a batch hardly falls with its size."""
+Outcomes = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Given the numbers of some images, (m,), whether a candidate is right about each and its losses, both (m,)."""
+FEWEST = 1 / 4
+"""Of the images, the part that is at least seen before a candidate may be left; with less a device would look more
+often, and what it takes for few images hardly falls with their number."""
 
 
 def standing(score: Score) -> tuple[bool, float, float]:
@@ -62,13 +62,15 @@ class Race:
         images, order = len(self.seen), self.order
         losses: list[float] = []
         wrong, best = 0, Score(1.0, 0.0)
-        for right, loss in outcomes(torch.tensor(order), math.ceil(images / LOOKS)):
-            for image, hit in zip(order[len(losses) :], right.tolist(), strict=False):
+        while len(losses) < images and not (bar and standing(best) > standing(bar)):
+            # with fewer further failures than these it is no worse than the bar
+            more = max(images - wrong - round(bar.accuracy * images), math.ceil(FEWEST * images)) if bar else images
+            shown = order[len(losses) :][:more]
+            right, loss = outcomes(torch.tensor(shown))
+            for image, hit in zip(shown, right.tolist(), strict=True):
                 self.seen[image] += 1
                 self.failed[image] += not hit
                 wrong += not hit
             losses += loss.tolist()
             best = Score((images - wrong) / images, math.fsum(losses) / images)  # exact sums: losses only add to them
-            if bar is not None and standing(best) > standing(bar):
-                break
         return best, len(losses)

@@ -19,11 +19,15 @@ PLAN_MINUTES, PLAN_SEARCH = 30, 20
 
 
 class Schedule(NamedTuple):
-    """How long the phases are: epochs of the supernet and of the retraining, candidates that the search scores."""
+    """How long the phases are: epochs of the supernet and of the retraining, candidates that the search scores.
+
+    `seen` is the part of the validation images that a candidate is scored on, on average.
+    """
 
     supernet_epochs: int
     evaluations: int
     epochs: int
+    seen: float = 1.0
 
 
 class Model(NamedTuple):
@@ -37,7 +41,7 @@ def work(model: Model, schedule: Schedule, tests: int) -> dict[str, float]:
     """Return the FLOPs of each phase for a task with so many test images."""
     return {
         "supernet": schedule.supernet_epochs * TRAIN * model.step,
-        "search": schedule.evaluations * VAL * model.forward,
+        "search": schedule.evaluations * schedule.seen * VAL * model.forward,
         "retraining": schedule.epochs * (TRAIN + VAL) * model.step,
         "test": SCORED * tests * model.forward,
     }
@@ -56,19 +60,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--supernet-epochs", type=int, default=100)
     parser.add_argument("--evaluations", type=int, default=1050, help="candidates: population times generations + 1")
     parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--seen", type=float, default=1.0, help="part of the images a racing candidate is scored on")
 
 
 def floor(args: argparse.Namespace, model: Model) -> str:
     """Return the table of phases, and what utilisation a plan of 30 minutes for all tasks needs, as Markdown."""
-    schedule, tests = Schedule(args.supernet_epochs, args.evaluations, args.epochs), test_sizes()
+    schedule, tests = Schedule(args.supernet_epochs, args.evaluations, args.epochs, args.seen), test_sizes()
     one = work(model, schedule, round(sum(tests.values()) / len(tests)))
     every = {phase: sum(work(model, schedule, size)[phase] for size in tests.values()) for phase in one}
     rate = args.peak * args.utilisation
     lines = [
         "## The floor of all of GLoRA: arithmetic, not a measurement",
         "",
-        f"{schedule.supernet_epochs} epochs of the supernet, {schedule.evaluations} candidates, {schedule.epochs} of "
-        f"retraining; {args.peak / 1e12:.0f} TFLOP/s at {args.utilisation:.0%}; {model.step / 1e9:.1f} GFLOPs an image "
+        f"{schedule.supernet_epochs} epochs of the supernet, {schedule.evaluations} candidates on "
+        f"{schedule.seen:.0%} of the images, {schedule.epochs} epochs of retraining; {args.peak / 1e12:.0f} TFLOP/s at {args.utilisation:.0%}; {model.step / 1e9:.1f} GFLOPs an image "
         f"of a step, {model.forward / 1e9:.1f} of a forward pass.",
         "",
         f"| | PFLOPs, mean task | seconds | PFLOPs, {len(tests)} tasks | minutes |\n|---|--:|--:|--:|--:|",

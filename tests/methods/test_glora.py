@@ -156,12 +156,11 @@ class Job:
         assert split == "val"
         yield from [(torch.zeros(12, 3, 32, 32), torch.zeros(12)), (torch.zeros(8, 3, 32, 32), torch.zeros(8))]
 
-    def outcomes(self, model, order, batch_size):
-        assert not adapted_layers(model) and sorted(order.tolist()) == list(range(20))  # a plain model, all images
+    def outcomes(self, model, images):
+        assert not adapted_layers(model)  # a plain model
         weights = [m.weight for m in model.blocks.modules() if isinstance(m, nn.Linear)]
         right = torch.arange(20) < 20 * (float(sum(w.abs().mean() for w in weights)) * 100 % 1)
-        for part in order.split(batch_size):
-            yield right[part], torch.full(part.shape, torch.nan)
+        return right[images], torch.full(images.shape, torch.nan)
 
     def note(self, name, value):
         self.notes[name] = value

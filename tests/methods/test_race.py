@@ -17,13 +17,8 @@ NONE = [0.0] * 4
 
 
 def shown(right, losses):
-    """What a candidate makes of images, when it is shown them in some order, some at a time."""
-
-    def outcomes(order, batch_size):
-        for part in order.split(batch_size):
-            yield torch.tensor(right)[part], torch.tensor(losses)[part]
-
-    return outcomes
+    """What a candidate makes of images that it is shown."""
+    return lambda images: (torch.tensor(right)[images], torch.tensor(losses)[images])
 
 
 def test_hard_images_come_first():
@@ -47,19 +42,29 @@ def test_all_images_where_there_is_nothing_to_be_behind():
         ([False, True, True, True], [0.1] * 4, 4, Score(0.75, 0.1)),  # as good in all
         ([False, True, True, True], [0.1, 0.4, 0.1, 0.1], 2, Score(0.75, 0.125)),  # its loss is past the bar
         ([True, True, True, True], [9.0] * 4, 4, Score(1.0, 9.0)),  # right more often, whatever its loss
-        ([True, math.nan, True, True], [0.1, math.nan, 0.1, 0.1], 2, None),  # no finite loss is behind any
+        ([True, False, True, True], [0.1, math.nan, 0.1, 0.1], 2, None),  # no finite loss is behind any
     ],
 )
 def test_left_when_it_is_sure_to_be_behind(right, losses, seen, score):
     """One image at a time, in their order, against 3 of 4 right and a loss of 0.1."""
-    right = [bool(one) for one in right]
-    losses = [torch.tensor(loss, dtype=torch.float64).item() for loss in losses]
-    best, images = Race.of(4).run(shown(right, torch.tensor(losses, dtype=torch.float64).tolist()), BAR)
+    best, images = Race.of(4).run(shown(right, losses), BAR)
     assert images == seen
     assert score is None or (best.accuracy, best.loss) == (score.accuracy, pytest.approx(score.loss, rel=1e-6))
 
 
 BAR = Score(0.75, float(torch.tensor(0.1)))
+
+
+def test_no_fewer_images_are_shown_than_it_takes_to_be_behind():
+    """A quarter of 40 at a time, but at first the 20 of which more than all have to be wrong."""
+    shown_at_once = []
+
+    def outcomes(images):
+        shown_at_once.append(len(images))
+        return images >= 18, torch.zeros(len(images))
+
+    assert Race.of(40).run(outcomes, Score(0.5, 1.0)) == (Score(0.55, 0.0), 40)
+    assert shown_at_once == [20, 10, 10]
 
 
 def test_the_sum_of_losses_knows_no_order():
@@ -86,10 +91,9 @@ class Images:
             losses[rng.randrange(IMAGES)] = math.nan
         whole = shown(right, losses)
 
-        def outcomes(order, batch_size):
-            for batch in whole(order, batch_size):
-                self.scored += len(batch[0])
-                yield batch
+        def outcomes(images):
+            self.scored += len(images)
+            return whole(images)
 
         return outcomes
 

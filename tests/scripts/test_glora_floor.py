@@ -14,6 +14,8 @@ def test_work(page):
     """800 images an epoch of the supernet, 200 a candidate, 1000 an epoch of retraining, every test image twice."""
     found = page.work(page.Model(step=3.0, forward=1.0), page.Schedule(10, 7, 5), tests=50)
     assert found == {"supernet": 24_000, "search": 1400, "retraining": 15_000, "test": 100}
+    raced = page.work(page.Model(step=3.0, forward=1.0), page.Schedule(10, 7, 5, seen=0.5), tests=50)
+    assert raced == found | {"search": 700}
 
 
 def test_the_real_test_sets(page):
