@@ -148,8 +148,8 @@ class Space:
     def shrink(self, words: Words, rng: random.Random) -> Words:
         """Return the words, changed at random towards fewer parameters until they meet the limit.
 
-        The words of one layer after the other are drawn anew, a draw counting if it has fewer parameters; those that do
-        not count are never made, or small limits would take seconds.
+        The word of a random layer is drawn anew, again and again, a draw counting if it has fewer parameters than the
+        word so far; draws that would not count are never made, or small limits would take seconds.
         """
         changed = list(words)
         params = [size(word) for size, word in zip(self.sizes, words, strict=True)]

@@ -3,8 +3,8 @@
 A method that searches notes it as `search`: `layers` {name: {support: {choice: parameters}}}, the layers in order and
 what may be chosen in each; `config`, all configurations that were tried, a word per layer joined by "-", which has one
 choice per support; `generation` of each, 0 for those drawn at random under the search's limits; `winner`, the index of
-the best; `images`, how many each was scored on; and `seconds`, how long it took. A choice is a letter (L low rank, V vector, S scalar, N none) and perhaps a
-rank.
+the best; `images`, how many each was scored on; and `seconds`, how long it took. A choice is a letter (L low rank, V
+vector, S scalar, N none) and perhaps a rank.
 """
 
 from __future__ import annotations

@@ -65,16 +65,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def floor(args: argparse.Namespace, model: Model) -> str:
     """Return the table of phases, and what utilisation a plan of 30 minutes for all tasks needs, as Markdown."""
-    schedule, tests = Schedule(args.supernet_epochs, args.evaluations, args.epochs, args.seen), test_sizes()
+    schedule = Schedule(args.supernet_epochs, args.evaluations, args.epochs, args.seen)
+    tests = test_sizes()
     one = work(model, schedule, round(sum(tests.values()) / len(tests)))
     every = {phase: sum(work(model, schedule, size)[phase] for size in tests.values()) for phase in one}
     rate = args.peak * args.utilisation
     lines = [
         "## The floor of all of GLoRA: arithmetic, not a measurement",
         "",
-        f"{schedule.supernet_epochs} epochs of the supernet, {schedule.evaluations} candidates on "
-        f"{schedule.seen:.0%} of the images, {schedule.epochs} epochs of retraining; {args.peak / 1e12:.0f} TFLOP/s at {args.utilisation:.0%}; {model.step / 1e9:.1f} GFLOPs an image "
-        f"of a step, {model.forward / 1e9:.1f} of a forward pass.",
+        f"{schedule.supernet_epochs} epochs of the supernet, {schedule.evaluations} candidates on {schedule.seen:.0%} "
+        f"of the images, {schedule.epochs} epochs of retraining; {args.peak / 1e12:.0f} TFLOP/s at "
+        f"{args.utilisation:.0%}; {model.step / 1e9:.1f} GFLOPs an image of a step, {model.forward / 1e9:.1f} of a "
+        "forward pass.",
         "",
         f"| | PFLOPs, mean task | seconds | PFLOPs, {len(tests)} tasks | minutes |\n|---|--:|--:|--:|--:|",
     ]

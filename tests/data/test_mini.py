@@ -3,14 +3,17 @@
 import hashlib
 import importlib.util
 import pickle
+import subprocess
+import sys
 from importlib.resources import files
+from types import SimpleNamespace
 
 import hydra
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from visionpeft.data import render
+from visionpeft.data import mini, render
 from visionpeft.data.mini import SIZES, Digits, Rendered, enlarge
 from visionpeft.data.render import Draws
 from visionpeft.data.scenes import SCENES
@@ -79,6 +82,18 @@ def test_digits_pixels_and_labels_are_pinned():
     pixels, labels = everything(Digits())
     assert [len(p) for p in pixels] == [800, 200, 797]
     assert (short(*pixels), short(*labels)) == PINNED["digits"]
+
+
+@sklearn
+def test_digits_are_read_without_importing_scikit_learn(tmp_path, monkeypatch):
+    """Which takes seconds; where its file is not where it was, that is what is done, and gives the same."""
+    code = "import sys; from visionpeft.data.mini import Digits; Digits().split(None, 'val').read(0)"
+    subprocess.run([sys.executable, "-c", f"{code}; assert 'sklearn' not in sys.modules"], check=True)
+    scans, labels = mini._digits.__wrapped__()
+    elsewhere = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(mini.importlib.util, "find_spec", lambda name: elsewhere)
+    again = mini._digits.__wrapped__()
+    assert scans.dtype == again[0].dtype and (scans == again[0]).all() and (labels == again[1]).all()
 
 
 @pytest.mark.parametrize("name", SCENES)
