@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,7 @@ def predict(model: nn.Module, batches: Batches, precision: str) -> tuple[Tensor,
     return classes, loss
 
 
+@torch.no_grad()
 def predict_among(
     model: nn.Module, batches: Batches, precision: str, among: Sequence[Tensor | None]
 ) -> tuple[list[Tensor], float]:
@@ -57,24 +58,36 @@ def predict_among(
     Returns:
         Predictions in the order of `among`, and the mean cross-entropy over all classes.
     """
+    model.eval()
     chosen: list[list[Tensor]] = [[] for _ in among]
     losses, among = [], [None if own is None else own.to(batches.device) for own in among]
-    for logits, y in answers(model, batches.iterate(), precision, batches.device):
-        for own, classes in zip(among, chosen, strict=True):
-            classes.append(logits.argmax(-1) if own is None else own[logits[:, own].argmax(-1)])
-        losses.append(F.cross_entropy(logits, y, reduction="none"))
+    with autocast(precision, batches.device):
+        for x, y in batches.iterate():
+            logits = model(x).float()
+            for own, classes in zip(among, chosen, strict=True):
+                classes.append(logits.argmax(-1) if own is None else own[logits[:, own].argmax(-1)])
+            losses.append(F.cross_entropy(logits, y, reduction="none"))
     return [torch.cat(classes).cpu() for classes in chosen], torch.cat(losses).mean().item()
 
 
-def answers(
-    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: str, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield a model's logits (batch, classes), float32, and the labels (batch,), leaving the model in eval mode."""
+@torch.no_grad()
+def outcomes(model: nn.Module, batches: Batches, precision: str, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return whether some images are classified rightly, and their cross-entropy, both (m,), on the CPU.
+
+    Args:
+        model: in any mode; left in eval mode.
+        batches: of which.
+        precision: bf16 or fp32.
+        images: which, (m,).
+    """
     model.eval()
-    for x, y in batches:
-        with torch.no_grad(), autocast(precision, device):
+    found = []
+    with autocast(precision, batches.device):
+        for x, y in batches.iterate(images):
             logits = model(x).float()
-        yield logits, y
+            found.append(torch.stack([logits.argmax(-1) == y, F.cross_entropy(logits, y, reduction="none")]))
+    right, losses = torch.cat(found, dim=1).cpu()  # one wait for the device
+    return right.bool(), losses
 
 
 @dataclass(frozen=True)

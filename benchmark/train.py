@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from visionpeft.data.augment import Augmented
@@ -24,7 +23,7 @@ from .backbone import build, view
 from .cost import SAMPLE, flops_of_step
 from .device import pick_precision, write_out_attention
 from .kept import Epochs
-from .loop import Course, Loop, answers, predict
+from .loop import Course, Loop, outcomes, predict
 from .spec import Run
 
 SAW_VALIDATION = "_fitted_on_validation"
@@ -111,13 +110,7 @@ class TrainingJob:
 
     def outcomes(self, model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return whether some validation images are classified rightly, and their losses."""
-        batches = self._unseen(model).iterate(images)
-        found = [
-            torch.stack([logits.argmax(-1) == y, F.cross_entropy(logits, y, reduction="none")])
-            for logits, y in answers(model, batches, self.precision, self.device)
-        ]
-        right, losses = torch.cat(found, dim=1).cpu()  # one wait for the device
-        return right.bool(), losses
+        return outcomes(model, self._unseen(model), self.precision, images)
 
     def _unseen(self, model: nn.Module) -> Batches:
         """Return the validation split, which this model was not fitted on."""

@@ -16,6 +16,7 @@ changes neither parents nor winner.
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import random
@@ -99,14 +100,14 @@ class State:
 
 def leading(candidates: Iterable[Candidate], number: int) -> list[Candidate]:
     """Return the best of some candidates, of equals those that come first."""
-    return sorted(candidates, key=lambda candidate: candidate.rank)[:number]
+    return heapq.nsmallest(number, candidates, key=lambda candidate: candidate.rank)
 
 
 def evolve(method: GLoRA, space: Space, outcomes: Callable[[Words], Outcomes], state: State) -> Iterator[State]:
     """Search for the words with the best score; yield the state after each generation, to be saved or shown.
 
     Args:
-        method: population, parents, mutants, crossovers, mutation and generations.
+        method: population, parents, mutants, crossovers, mutation, generations and race.
         space: what candidates are drawn from.
         outcomes: of words, what their subnet makes of validation images; called once for each candidate.
         state: where to go on from, and what is changed.

@@ -65,8 +65,8 @@ class GLoRA(Method):
         mutation: see mutants.
         crossovers: candidates per generation made by mixing two parents; the rest is random.
         generations: bred after the random one; with 0 the search is random.
-        race: leave a candidate as soon as it cannot become a parent any more, whatever the images that it has not seen
-            would say: the same winner for fewer forward passes. Without it the record has every candidate's accuracy.
+        race: leave a candidate that cannot become a parent any more, whatever the images that it has not seen would
+            say: the same winner for fewer forward passes. Without it the record has every candidate's accuracy.
         inherit: keep the supernet's weights for the winner instead of training it anew; the record of a run without
             it has the score of such a winner as "inherited" besides.
     """

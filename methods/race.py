@@ -1,8 +1,8 @@
 """Scoring many candidates on the same images without finishing those that have lost.
 
 A search asks of a candidate only whether it is among its best. So the images on which candidates so far failed most
-often come first, and a candidate is left as soon as it would be behind the worst of the best even with every image that
-it has not seen right and without loss. What a search keeps, and so what it breeds and finds, is what it would be if
+often come first, and between looks a candidate is left if it would be behind the worst of the best even with every image
+that it has not seen right and without loss. What a search keeps, and so what it breeds and finds, is what it would be if
 every candidate saw every image; only figures of candidates that were left are bounds.
 """
 
@@ -20,8 +20,7 @@ from .base import Score
 Outcomes = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Given the numbers of some images, (m,), whether a candidate is right about each and its losses, both (m,)."""
 FEWEST = 1 / 4
-"""Of the images, the part that is at least seen before a candidate may be left; with less a device would look more
-often, and what it takes for few images hardly falls with their number."""
+"""The part of the images that a look is at, at least: what a device takes for few hardly falls with their number."""
 
 
 def standing(score: Score) -> tuple[bool, float, float]:
@@ -54,18 +53,20 @@ class Race:
         return sorted(range(len(rates)), key=lambda image: -rates[image])
 
     def run(self, outcomes: Outcomes, bar: Score | None) -> tuple[Score, int]:
-        """Score a candidate until it is sure to be behind `bar`.
+        """Score a candidate until it is sure to be behind `bar`; on all images, in their own order, if there is none.
 
         Returns:
             The score and the number of images seen; if these are not all, the best score that it could have had.
         """
-        images, order = len(self.seen), self.order
+        images = len(self.seen)
+        order, fewest = self.order if bar else list(range(images)), math.ceil(FEWEST * images)
         losses: list[float] = []
         wrong, best = 0, Score(1.0, 0.0)
         while len(losses) < images and not (bar and standing(best) > standing(bar)):
             # with fewer further failures than these it is no worse than the bar
-            more = max(images - wrong - round(bar.accuracy * images), math.ceil(FEWEST * images)) if bar else images
-            shown = order[len(losses) :][:more]
+            more = max(images - wrong - round(bar.accuracy * images), fewest) if bar else images
+            left = order[len(losses) :]
+            shown = left if len(left) - more < fewest else left[:more]
             right, loss = outcomes(torch.tensor(shown))
             for image, hit in zip(shown, right.tolist(), strict=True):
                 self.seen[image] += 1

@@ -26,6 +26,8 @@ from .stats import half_width
 Layers = dict[str, dict[str, dict[str, int]]]
 Words = tuple[tuple[str, ...], ...]
 Rows = list[dict[str, Any]]
+SAME_WINNER = ("race",)
+"""Fields of a method that change neither what a search draws nor what it finds."""
 DRAWS = 2000
 """Samples of the null distribution of an entropy."""
 
@@ -73,10 +75,11 @@ def of(record: Record) -> Search:
     """
     noted, task, backbone = record.notes["search"], record.run["task"], record.run["backbone"]
     layers, configs = noted["layers"], noted["config"]
+    fields = {name: value for name, value in record.run["method"]["fields"].items() if name not in SAME_WINNER}
     first = [config for config, generation in zip(configs, noted["generation"], strict=True) if generation == 0]
     return Search(
         f"{record.label} on {backbone['name']} at {backbone['img_size']} px",
-        shared(record.run) | record.run["method"]["fields"] | {"epochs": record.run["recipe"]["epochs"]},
+        shared(record.run) | fields | {"epochs": record.run["recipe"]["epochs"]},
         task["name"],
         task["group"],
         record.run["seed"],

@@ -66,7 +66,7 @@ class Controls:
             parents=max(1, args.population // 5),
             mutants=args.population // 2,
             crossovers=args.population // 2,
-            race=not args.subnets,  # the correlation needs every candidate's whole accuracy
+            race=False,  # the winner is the same, and the correlation needs the whole accuracy of every candidate
         )
         asked = {"weights": args.weights, "img_size": args.img_size}
         changes = {name: value for name, value in asked.items() if value}

@@ -26,7 +26,7 @@ def pairs(records: Iterable[Record]) -> list[tuple[Record, Record]]:
     found: dict[str, dict[bool, Record]] = {}
     for record in records:
         fields = record.run["method"]["fields"]
-        if record.status == "ok" and "images" in record.notes.get("search", {}):
+        if record.status == "ok" and "race" in fields and "search" in record.notes:
             method = record.run["method"] | {"fields": {k: v for k, v in fields.items() if k != "race"}}
             found.setdefault(json.dumps(record.run | {"method": method}, sort_keys=True), {})[fields["race"]] = record
     return [(both[True], both[False]) for both in found.values() if len(both) == 2]
@@ -35,19 +35,19 @@ def pairs(records: Iterable[Record]) -> list[tuple[Record, Record]]:
 def line(raced: Record, whole: Record) -> str:
     """Return a row of the table."""
     one, other = (record.notes["search"] for record in (raced, whole))
-    seen = sum(one["images"]) / sum(other["images"])
-    same = all(_found(one)[name] == _found(other)[name] for name in ("configurations", "winner", "its score"))
-    seconds = one["seconds"], other["seconds"]
+    seen, seconds = sum(one["images"]) / sum(other["images"]), (one["seconds"], other["seconds"])
     cells = [
         *(raced.run["task"]["name"], raced.run["seed"], f"{len(one['config']):,}", f"{seen:.1%}"),
-        *(f"{seconds[0]:.0f}", f"{seconds[1]:.0f}", f"{seconds[0] / seconds[1]:.2f}", "yes" if same else "NO"),
+        *(f"{seconds[0]:.0f}", f"{seconds[1]:.0f}", f"{seconds[0] / seconds[1]:.2f}"),
+        "yes" if found(one) == found(other) else "NO",
     ]
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def _found(search: dict[str, Any]) -> dict[str, Any]:
+def found(search: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the candidates of a search in order, and its winner with its accuracy and loss."""
     winner = search["winner"]
-    return {"configurations": search["config"], "winner": winner, "its score": search["accuracy"][winner]}
+    return search["config"], winner, search["accuracy"][winner], search["loss"][winner]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -121,20 +121,26 @@ def test_a_word_is_made_smaller_as_if_it_were_drawn_until_it_is():
     for choice in itertools.product(*[[c for kind in kinds for c in kind] for kinds in supports]):
         likely = [1 / len(kinds) / (2 if c[0] == "L" else 1) for c, kinds in zip(choice, supports, strict=True)]
         odds[weigh("".join(choice))] += math.prod(likely)
-    reached, ends = {30: 1.0}, Counter()
-    for params in range(
-        30, 6, -1
-    ):  # from a size above 6 to each smaller one, in proportion to how likely that is drawn
-        below = sum(chance for size, chance in odds.items() if size < params)
-        for size, chance in odds.items():
-            if size < params:
-                share = reached.get(params, 0.0) * chance / below
-                (ends if size <= 6 else reached)[size] = (ends if size <= 6 else reached).get(size, 0.0) + share
+    reached, ends = Counter({30: 1.0}), Counter()
+    for params in range(30, 6, -1):
+        smaller = {size: chance for size, chance in odds.items() if size < params}
+        for size, chance in smaller.items():
+            (ends if size <= 6 else reached)[size] += reached[params] * chance / sum(smaller.values())
     rng, one = random.Random(0), Space([supports], [weigh], 6)
     found = Counter(weigh(one.shrink((LARGEST,), rng)[0]) for _ in range(20_000))
     assert weigh(LARGEST) == 30 and sum(ends.values()) == pytest.approx(1)
     for size in range(7):
         assert found[size] / 20_000 == pytest.approx(ends[size], abs=4 * math.sqrt(ends[size] / 20_000) + 1e-9)
+
+
+def test_a_layer_is_made_smaller_in_proportion_to_how_likely_that_is():
+    """Of two, where any smaller word meets the limit: of 432 words 431 are smaller than the one, 5 than the other."""
+    sizes = Counter(size("".join(word)) for word in itertools.product(*SUPPORTS.values()))
+    assert sum(n for params, n in sizes.items() if params < size("SNNSN")) == 1 + 4
+    words = (LARGEST, "SNNSN")
+    rng, two = random.Random(0), space(2, size(LARGEST) + 1)
+    second = sum(two.shrink(words, rng)[0] == LARGEST for _ in range(20_000))
+    assert second / 20_000 == pytest.approx(5 / (431 + 5), abs=4 * math.sqrt(5 / 436 / 20_000))
 
 
 def test_a_small_limit_is_met_at_once():

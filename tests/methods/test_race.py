@@ -56,7 +56,7 @@ BAR = Score(0.75, float(torch.tensor(0.1)))
 
 
 def test_no_fewer_images_are_shown_than_it_takes_to_be_behind():
-    """A quarter of 40 at a time, but at first the 20 of which more than all have to be wrong."""
+    """At first the 20 of 40 that may all be wrong, then a quarter of the 40, and the last with those before them."""
     shown_at_once = []
 
     def outcomes(images):
@@ -64,12 +64,15 @@ def test_no_fewer_images_are_shown_than_it_takes_to_be_behind():
         return images >= 18, torch.zeros(len(images))
 
     assert Race.of(40).run(outcomes, Score(0.5, 1.0)) == (Score(0.55, 0.0), 40)
-    assert shown_at_once == [20, 10, 10]
+    assert Race.of(40).run(outcomes, Score(0.2, 1.0)) == (Score(0.55, 0.0), 40)
+    assert shown_at_once == [20, 10, 10, 40]
 
 
 def test_the_sum_of_losses_knows_no_order():
-    losses = [1e8, 1.0, 1e-8, 3.0]
-    scores = {Race(seen, [0] * 4).run(shown([True] * 4, losses), None)[0] for seen in ([0, 1, 2, 3], [3, 2, 1, 0])}
+    losses = [1e16, 1.0, 1.0, 1.0]
+    scores = {
+        Race(seen, [0] * 4).run(shown([True] * 4, losses), Score(0.0, 0.0))[0] for seen in ([0, 1, 2, 3], [3, 2, 1, 0])
+    }
     assert len(scores) == 1
 
 
@@ -86,7 +89,7 @@ class Images:
         skill = sum(letter in "LV" for word in words for letter in word) / (5 * len(words))
         noise = [rng.gauss(0, 0.1) for _ in self.hardness]
         right = [skill + e > h for h, e in zip(self.hardness, noise, strict=True)]
-        losses = [0.5 if self.coarse else rng.random() for _ in right]
+        losses = [0.0 if self.coarse else rng.random() for _ in right]
         if rng.random() < 0.05:
             losses[rng.randrange(IMAGES)] = math.nan
         whole = shown(right, losses)
@@ -98,13 +101,15 @@ class Images:
         return outcomes
 
 
+@pytest.mark.parametrize(("population", "parents"), [(16, 4), (16, 1), (6, 9)])
 @pytest.mark.parametrize("coarse", [False, True])
-@pytest.mark.parametrize("seed", range(6))
-def test_a_race_changes_neither_parents_nor_winner(seed, coarse):
+@pytest.mark.parametrize("seed", range(4))
+def test_a_race_changes_neither_parents_nor_winner(seed, coarse, population, parents):
     """Ties in accuracy, with `coarse` in loss too, and candidates without a finite loss are among them."""
     found, states, scored = [], [], []
     for race in (True, False):
-        method = GLoRA(population=16, parents=4, mutants=8, crossovers=6, generations=6, race=race)
+        sizes = {"population": population, "parents": parents, "mutants": population // 2}
+        method = GLoRA(**sizes, crossovers=population // 3, generations=6, race=race)
         images, state = Images(seed, coarse), State(random.Random(seed), Race.of(IMAGES))
         space = Space([choices()] * 4, [lambda word: sum("NSVL".index(letter) for letter in word)] * 4)
         found.append([state.best(method.parents) for _ in evolve(method, space, images, state)])
@@ -112,8 +117,9 @@ def test_a_race_changes_neither_parents_nor_winner(seed, coarse):
         scored.append(images.scored)
     raced, whole = (list(state.tried.values()) for state in states)
     assert repr(found[0]) == repr(found[1]) and [c.words for c in raced] == [c.words for c in whole]
-    assert scored[0] == sum(c.images for c in raced) < 0.8 * scored[1] == 0.8 * IMAGES * 112
-    assert {c.images for c in whole} == {IMAGES} and min(c.images for c in raced) < IMAGES / 2
+    assert scored[0] == sum(c.images for c in raced) <= scored[1] == IMAGES * 7 * population
+    assert {c.images for c in whole} == {c.images for c in raced[:parents]} == {IMAGES}
+    assert population < parents or scored[0] < 0.9 * scored[1]
     for one, true in zip(raced, whole, strict=True):
         assert repr(one.score) == repr(true.score) or standing(one.score) <= standing(true.score)
         assert one.images < IMAGES or repr(one.score) == repr(true.score)
