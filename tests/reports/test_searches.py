@@ -122,6 +122,12 @@ def test_settings_are_not_mixed(runs):
         searches.alike(found, "rank=3")
 
 
+def test_searches_that_raced_and_that_did_not_are_of_one_setting(runs):
+    for seed, fields in enumerate(({"rank": 8}, {"rank": 8, "race": True}, {"rank": 8, "race": False})):
+        runs.add(label="glora", seed=seed, method__fields=fields, fields={"notes": {"search": note("LV-NV-LN-NN")}})
+    assert len(searches.alike(searches.load(runs.root, "glora")[0])) == 3
+
+
 @pytest.mark.parametrize(
     ("noted", "message"),
     [
