@@ -1,9 +1,9 @@
 """Scoring many candidates on the same images without finishing those that have lost.
 
 A search asks of a candidate only whether it is among its best. So the images on which candidates so far failed most
-often come first, and between looks a candidate is left if it would be behind the worst of the best even with every image
-that it has not seen right and without loss. What a search keeps, and so what it breeds and finds, is what it would be if
-every candidate saw every image; only figures of candidates that were left are bounds.
+often come first, and between looks a candidate is left if it would be behind the worst of the best even with all images
+that it has not seen right and without loss. What a search keeps, and so what it breeds and finds, is what it would be
+if every candidate saw every image; only figures of candidates that were left are bounds.
 """
 
 from __future__ import annotations
