@@ -37,16 +37,16 @@ def make_optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> Optimizer:
     return AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
 
 
-def predict(model: nn.Module, batches: Batches, precision: str) -> tuple[Tensor, float]:
-    """Return the predicted class of every example, shape (n,), and the mean cross-entropy."""
-    (classes,), loss = predict_among(model, batches, precision, [None])
-    return classes, loss
+def predict(model: nn.Module, batches: Batches, precision: str, images: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return the predicted class and the cross-entropy of every example, or of some, both (n,), on the CPU."""
+    (classes,), losses = predict_among(model, batches, precision, [None], images)
+    return classes, losses
 
 
 @torch.no_grad()
 def predict_among(
-    model: nn.Module, batches: Batches, precision: str, among: Sequence[Tensor | None]
-) -> tuple[list[Tensor], float]:
+    model: nn.Module, batches: Batches, precision: str, among: Sequence[Tensor | None], images: Tensor | None = None
+) -> tuple[list[Tensor], Tensor]:
     """Return the predicted class of every example, shape (n,), once for each set of classes to choose from.
 
     Args:
@@ -54,40 +54,21 @@ def predict_among(
         batches: what it sees.
         precision: bf16 or fp32.
         among: class numbers, ascending; None: all.
+        images: positions of examples, (n,); None: all, in order.
 
     Returns:
-        Predictions in the order of `among`, and the mean cross-entropy over all classes.
+        Predictions in the order of `among`, and the cross-entropy over all classes, (n,), on the CPU.
     """
     model.eval()
     chosen: list[list[Tensor]] = [[] for _ in among]
     losses, among = [], [None if own is None else own.to(batches.device) for own in among]
     with autocast(precision, batches.device):
-        for x, y in batches.iterate():
+        for x, y in batches.iterate(images):
             logits = model(x).float()
             for own, classes in zip(among, chosen, strict=True):
                 classes.append(logits.argmax(-1) if own is None else own[logits[:, own].argmax(-1)])
             losses.append(F.cross_entropy(logits, y, reduction="none"))
-    return [torch.cat(classes).cpu() for classes in chosen], torch.cat(losses).mean().item()
-
-
-@torch.no_grad()
-def outcomes(model: nn.Module, batches: Batches, precision: str, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return whether some images are classified rightly, and their cross-entropy, both (m,), on the CPU.
-
-    Args:
-        model: in any mode; left in eval mode.
-        batches: of which.
-        precision: bf16 or fp32.
-        images: which, (m,).
-    """
-    model.eval()
-    found = []
-    with autocast(precision, batches.device):
-        for x, y in batches.iterate(images):
-            logits = model(x).float()
-            found.append(torch.stack([logits.argmax(-1) == y, F.cross_entropy(logits, y, reduction="none")]))
-    right, losses = torch.cat(found, dim=1).cpu()  # one wait for the device
-    return right.bool(), losses
+    return [torch.cat(classes).cpu() for classes in chosen], torch.cat(losses).cpu()
 
 
 @dataclass(frozen=True)

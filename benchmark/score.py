@@ -45,8 +45,8 @@ def score(model: nn.Module, tests: Iterable[Held], precision: str) -> Scores:
     found = Scores({}, {}, {})
     for test in tests:
         among = [None if own is None else torch.as_tensor(own) for own in test.columns.values()]
-        predicted, loss = predict_among(model, test.batches, precision, among)
-        if not np.isfinite(loss):
+        predicted, losses = predict_among(model, test.batches, precision, among)
+        if not losses.mean().isfinite():
             raise Diverged("the trained model's outputs are not finite")
         labels = test.batches.labels.cpu().numpy()
         for name, classes in zip(test.columns, predicted, strict=True):

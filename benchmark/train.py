@@ -23,7 +23,7 @@ from .backbone import build, view
 from .cost import SAMPLE, flops_of_step
 from .device import pick_precision, write_out_attention
 from .kept import Epochs
-from .loop import Course, Loop, outcomes, predict
+from .loop import Course, Loop, predict
 from .spec import Run
 
 SAW_VALIDATION = "_fitted_on_validation"
@@ -105,12 +105,14 @@ class TrainingJob:
     def validate(self, model: nn.Module) -> Score:
         """Score a model on the validation split; refuses one that was fitted on it."""
         batches = self._unseen(model)
-        classes, loss = predict(model, batches, self.precision)
-        return Score((classes == batches.labels.cpu()).double().mean().item(), loss)
+        classes, losses = predict(model, batches, self.precision)
+        return Score((classes == batches.labels.cpu()).double().mean().item(), losses.mean().item())
 
     def outcomes(self, model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return whether some validation images are classified rightly, and their losses."""
-        return outcomes(model, self._unseen(model), self.precision, images)
+        batches = self._unseen(model)
+        classes, losses = predict(model, batches, self.precision, images)
+        return classes == batches.labels.cpu()[images], losses
 
     def _unseen(self, model: nn.Module) -> Batches:
         """Return the validation split, which this model was not fitted on."""
