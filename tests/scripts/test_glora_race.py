@@ -1,5 +1,6 @@
 """What racing saved, from records: pairs that differ in it alone, and a search that it changed is told."""
 
+import dataclasses
 import sys
 
 import pytest
@@ -7,16 +8,10 @@ import pytest
 from visionpeft.benchmark.__main__ import main
 from visionpeft.benchmark.record import read, record_files
 
-SEARCH = [
-    "method=glora",
-    "task=mini_digits",
-    "backbone=vit_pico",
-    "backbone.weights=none",
-    "backbone.model_args.depth=1",
-    "img_size=16",
-]
-SEARCH += ["recipe=demo", "epochs=1", "warmup=0", "supernet_epochs=1", "method.rank=2", "population=6", "parents=2"]
+SEARCH = ["method=glora", "task=mini_digits", "backbone=vit_pico", "img_size=16", "recipe=demo", "batch_size=16"]
+SEARCH += ["lr=5e-3", "epochs=1", "warmup=0", "supernet_epochs=3", "method.rank=2", "population=6", "parents=2"]
 SEARCH += ["mutants=3", "crossovers=2", "generations=3"]
+"""A supernet that gets nine of ten images right, so that candidates can be behind early."""
 
 
 @pytest.fixture
@@ -28,12 +23,13 @@ def test_pairs_and_table(page, folders, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["visionpeft"])
     assert page.main([str(folders / "runs")]) == 2
     assert main(["-m", *SEARCH, "race=true,false"]) == 0
-    assert main([*SEARCH, "race=true", "seed=1"]) == 0
     capsys.readouterr()
     assert page.main([str(folders / "runs")]) == 0
     (row,) = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
-    assert row[:3] == ["digits", "0", "24"] and row[-1] == "yes"
-    ((raced, whole),) = page.pairs([read(path) for path in record_files(folders / "runs")])
+    assert row[:3] == ["digits", "0", "24"] and float(row[3].rstrip("%")) < 90 and row[-1] == "yes"
+    records = [read(path) for path in record_files(folders / "runs")]
+    alone = dataclasses.replace(records[0], run=records[0].run | {"seed": 1})
+    ((raced, whole),) = page.pairs([*records, alone])
     assert raced.scores == whole.scores and min(whole.notes["search"]["images"]) == 200
     seen, accuracy = raced.notes["search"]["images"], whole.notes["search"]["accuracy"]
     for images, bound, true in zip(seen, raced.notes["search"]["accuracy"], accuracy, strict=True):
